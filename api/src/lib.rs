@@ -1,0 +1,27 @@
+//! The API of Gamewarden and every rule it follows, free of I/O.
+//!
+//! ```text
+//!   types      GameServerSet, GameServer: what people write and read
+//!   names      labels, annotations, condition types and event reasons
+//!   quality    a probe's outcome → verdict → action → opsState
+//!   template   {{.Result}} in the values of an action
+//!   scale      which servers there should be, and who goes first
+//!   server     one server: its pod, its GameServer, its state, its events
+//!   set        one set: which pods and GameServers to make, update and remove; its status
+//!   schedule   when which probe starts
+//! ```
+//!
+//! *Decide, then act*: a rule takes a snapshot (and the time, where it matters) and returns a plan.
+//! Nothing here awaits, reads a clock or talks to a cluster, so each rule can be tested by a table and
+//! by properties, and the webhook and the reconciler answer the same question alike.
+
+pub mod names;
+pub mod quality;
+pub mod scale;
+pub mod schedule;
+pub mod server;
+pub mod set;
+pub mod template;
+pub mod types;
+
+pub use types::{GameServer, GameServerSet};

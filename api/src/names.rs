@@ -1,0 +1,100 @@
+//! Labels, annotations, condition types and event reasons: the words that other programs look for.
+//!
+//! Those under `game.kruise.io/` are OpenKruiseGame's, so that selectors, dashboards and scripts written for
+//! it keep working; those under `gamewarden.dev/` are ours.
+
+/// API group of the custom resources.
+pub const GROUP: &str = "game.kruise.io";
+
+/// Prefix of the keys that an action may not touch, with [`OURS`].
+pub const OKG: &str = "game.kruise.io/";
+/// Prefix of our own keys.
+pub const OURS: &str = "gamewarden.dev/";
+
+/// Label on pods and GameServers: the name of their set.
+pub const OWNER_GSS: &str = "game.kruise.io/owner-gss";
+/// Label on pods: the server's [`crate::types::GameServerState`].
+pub const GS_STATE: &str = "game.kruise.io/gs-state";
+/// Label on pods: the server's opsState.
+pub const GS_OPS_STATE: &str = "game.kruise.io/gs-opsState";
+/// Label on pods: the server's update priority.
+pub const GS_UPDATE_PRIORITY: &str = "game.kruise.io/gs-update-priority";
+/// Label on pods: the server's deletion priority.
+pub const GS_DELETE_PRIORITY: &str = "game.kruise.io/gs-delete-priority";
+/// Label on pods: whether the server is cut off from its network.
+pub const NETWORK_DISABLED: &str = "game.kruise.io/network-disabled";
+/// Label on GameServers of reclaim policy Delete that scale-down has chosen.
+pub const GS_DELETING: &str = "game.kruise.io/gs-deleting";
+/// Label on GameServers: the node of their pod.
+pub const NODE_NAME: &str = "game.kruise.io/node-name";
+/// Annotation on pods: when the opsState last changed (RFC 3339).
+pub const OPS_STATE_LAST_CHANGED: &str = "game.kruise.io/opsState-last-changed-time";
+/// Annotation on pods: when the state last changed (RFC 3339).
+pub const STATE_LAST_CHANGED: &str = "game.kruise.io/state-last-changed-time";
+/// Annotation on sets: the reserved ordinals in force, as `1,2,5-7`.
+pub const RESERVE_IDS: &str = "game.kruise.io/reserve-ids";
+/// Annotation on GameServers: hash of the template metadata last merged into them.
+pub const TEMPLATE_METADATA_HASH: &str = "game.kruise.io/gsTemplate-metadata-hash";
+
+/// Prefix of labels and annotations that are copied from a GameServer to its pod.
+pub const GS_SYNC: &str = "gs-sync/";
+/// Label on pods: Kruise's lifecycle state.
+pub const LIFECYCLE_STATE: &str = "lifecycle.apps.kruise.io/state";
+/// Label on pods: the pod's own name, as StatefulSets set it.
+pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// Label on pods: the ordinal, as StatefulSets set it.
+pub const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+/// Label on pods: the revision of the template they were made from.
+pub const REVISION_HASH: &str = "controller-revision-hash";
+/// Readiness gate that an in-place update closes.
+pub const IN_PLACE_UPDATE_READY: &str = "InPlaceUpdateReady";
+
+/// Annotation on GameServers: the verdicts whose effect the spec beside it already shows.
+pub const VERDICTS: &str = "gamewarden.dev/verdicts";
+
+/// Component that our events name as their source, as OpenKruiseGame's do.
+pub const EVENT_COMPONENT: &str = "gameserver-controller";
+
+/// The pod condition type of a quality.
+#[must_use]
+pub fn quality_condition(quality: &str) -> String {
+    format!("{OKG}{quality}")
+}
+
+/// Name of the server, its pod and its GameServer: `<set>-<ordinal>`.
+#[must_use]
+pub fn server_name(set: &str, ordinal: u32) -> String {
+    format!("{set}-{ordinal}")
+}
+
+/// The ordinal in a server's name, where it is a server of this set.
+///
+/// `game-07` is none (we never write leading zeros), nor is `other-1` for the set `game`.
+#[must_use]
+pub fn ordinal_of(set: &str, server: &str) -> Option<u32> {
+    let digits = server.strip_prefix(set)?.strip_prefix('-')?;
+    let canonical =
+        digits == "0" || (digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0'));
+    if canonical { digits.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ordinal_is_read_back_from_the_name_it_was_written_to() {
+        for (set, server, expected) in [
+            ("minecraft", "minecraft-0", Some(0)),
+            ("minecraft", "minecraft-12", Some(12)),
+            ("a-1", "a-1-2", Some(2)),
+            ("minecraft", "minecraft-07", None),
+            ("minecraft", "minecraft-", None),
+            ("minecraft", "minecraft-+1", None),
+            ("minecraft", "other-1", None),
+            ("minecraft", "minecraft-99999999999", None),
+        ] {
+            assert_eq!(ordinal_of(set, server), expected, "{server} of {set}");
+        }
+    }
+}

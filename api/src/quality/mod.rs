@@ -1,0 +1,1 @@
+//! A probe's outcome → verdict → action → opsState.

@@ -1,0 +1,1 @@
+//! Which servers there should be, and who goes first.

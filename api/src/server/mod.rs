@@ -1,0 +1,1 @@
+//! One server: its pod, its GameServer, its state, its events.

@@ -1,0 +1,1 @@
+//! `{{.Result}}` in the values of an action.

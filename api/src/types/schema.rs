@@ -1,0 +1,47 @@
+//! Schema fragments that the derive cannot express: objects whose unknown fields the API server keeps.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// An object of any shape, unknown fields kept.
+pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
+}
+
+/// A list of objects of any shape.
+pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}})
+}
+
+/// The metadata of a pod template: labels and annotations are text, the rest is kept as it is.
+pub(super) fn template_metadata(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "Metadata of the pods. Its labels and annotations are also those of a new GameServer.",
+        "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {
+            "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+            "annotations": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    })
+}
+
+/// A pod spec. Only the containers' names are declared (so that rules can hold `containerName` against
+/// them); the API server judges the rest when the pod is made, with the fields that *it* knows.
+pub(super) fn pod_spec(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "The pod spec of a game server, as in a Pod.",
+        "x-kubernetes-preserve-unknown-fields": true,
+        "properties": {
+            "containers": {
+                "type": "array",
+                "maxItems": 64,
+                "items": {
+                    "type": "object",
+                    "x-kubernetes-preserve-unknown-fields": true,
+                    "properties": {"name": {"type": "string", "maxLength": 63}},
+                },
+            },
+        },
+    })
+}

@@ -1,0 +1,8 @@
+//! Gamewarden's reconciler: makes game servers from sets, probes them, and writes what it sees.
+//!
+//! Everything here reads a snapshot, asks `gamewarden-api` for a plan, and carries the plan out.
+
+pub mod cli;
+pub mod controller;
+pub mod lease;
+pub mod probe;

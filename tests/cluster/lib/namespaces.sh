@@ -1,0 +1,276 @@
+# shellcheck shell=bash
+# The node as the kernel sees it: cgroups, a PID + mount + network namespace, a veth.
+#
+# Who belongs to the node is asked of the kernel: the members of our cgroups, whose name
+# follows from the folder (ID). No pid file is ever trusted, so none is written.
+
+CGROUP=gamewarden-$ID
+VETH=gw-$ID
+
+# ---- cgroups ---------------------------------------------------------------
+
+# The mount points that can hold cgroups: one for version 2, one per controller for 1.
+cgroup_hierarchies() {
+  if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
+    echo /sys/fs/cgroup
+  else
+    awk '$(NF-2) == "cgroup" && !seen[$5]++ { print $5 }' /proc/self/mountinfo
+  fi
+}
+
+cgroup_version() {
+  [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] && echo 2 || echo 1
+}
+
+# Version 2 hands controllers down only where each parent says so.
+delegate_controllers() {
+  local group=$1 controller
+  for controller in $(cat "$group/cgroup.controllers"); do
+    case $controller in
+      cpu | cpuset | memory | pids | io | hugetlb)
+        echo "+$controller" >"$group/cgroup.subtree_control" || return 1
+        ;;
+    esac
+  done
+}
+
+# GROUP/system holds the components, GROUP/kubepods (the kubelet's) the pods: version 2
+# allows no process in a group that hands controllers on.
+make_cgroups() {
+  local top group
+  for top in $(cgroup_hierarchies); do
+    group=$top/$CGROUP
+    mkdir -p "$group/system"
+    if [ -e "$group/cgroup.controllers" ]; then
+      delegate_controllers "$top" && delegate_controllers "$group" || return 1
+    elif [ -e "$group/cpuset.cpus" ]; then
+      # A new cpuset of version 1 is empty, and an empty one takes no process.
+      cat "$top/cpuset.cpus" >"$group/cpuset.cpus"
+      cat "$top/cpuset.mems" >"$group/cpuset.mems"
+      cat "$top/cpuset.cpus" >"$group/system/cpuset.cpus"
+      cat "$top/cpuset.mems" >"$group/system/cpuset.mems"
+    fi
+  done
+}
+
+join_cgroups() {
+  local top
+  for top in $(cgroup_hierarchies); do
+    echo "$BASHPID" >"$top/$CGROUP/system/cgroup.procs" || return 1
+  done
+}
+
+# Host pids of every process of the node, components and pods alike.
+node_pids() {
+  local top
+  for top in $(cgroup_hierarchies); do
+    [ -d "$top/$CGROUP" ] || continue
+    find "$top/$CGROUP" -name cgroup.procs -exec cat {} + 2>/dev/null
+  done | sort -un
+}
+
+component_pids() {
+  local top
+  for top in $(cgroup_hierarchies); do
+    cat "$top/$CGROUP/system/cgroup.procs" 2>/dev/null && return
+  done
+  return 0
+}
+
+# The init of the node's PID namespace: it is process 1 in a namespace exactly one level
+# below ours. (The init of a container is two levels below.)
+node_init() {
+  local pid name ours inner deeper
+  for pid in $(component_pids); do
+    while read -r name ours inner deeper; do
+      if [ "$name" = NSpid: ] && [ "$inner" = 1 ] && [ -z "$deeper" ]; then
+        echo "$ours"
+        return 0
+      fi
+    done 2>/dev/null <"/proc/$pid/status"
+  done
+  return 1
+}
+
+node_alive() { INIT=$(node_init); }
+
+# One line per running component: its host pid and its name.
+components() {
+  local pid name
+  for pid in $(component_pids); do
+    name=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
+    case $name in "$BIN"/*) printf '%s %s\n' "$pid" "${name##*/}" ;; esac
+  done
+}
+
+components_alive() {
+  local running name
+  running=$(components)
+  for name in etcd kube-apiserver kube-controller-manager kube-scheduler \
+    containerd kubelet kube-proxy; do
+    [[ $'\n'$running$'\n' == *" $name"$'\n'* ]] || return 1
+  done
+}
+
+# ---- the node's own view of the machine -------------------------------------
+
+# in_node COMMAND...: run it inside, as on a shell of the node. Set INIT first.
+in_node() {
+  nsenter --target "$INIT" --mount --net --pid -- "$@"
+}
+
+# start_component NAME COMMAND...: in the node, for good, with a log of its own.
+# setsid --fork leaves the component to the node's init, so that no process of ours
+# outside the namespaces lingers as its parent.
+start_component() {
+  local name=$1
+  shift
+  (
+    join_cgroups
+    TMPDIR=/run/gamewarden/tmp PATH=$BIN:$PATH HOME=/ \
+      exec nsenter --target "$INIT" --mount --net --pid -- \
+      setsid --fork "$@" >>"$LOGS/$name.log" 2>&1 </dev/null {LOCK_FD}>&-
+  ) || die_with_log "$LOGS/$name.log" "$name could not be started"
+}
+
+start_node() {
+  make_cgroups || die "the cgroups of the node could not be made under /sys/fs/cgroup" \
+    "(in a container of version 2? its processes must first leave the topmost group)"
+  mkdir -p "$STATE"
+  (
+    join_cgroups
+    exec unshare --mount --net --pid --fork --propagation slave -- \
+      bash "$CLUSTER_SRC/lib/node-init" "$DIR" >>"$LOGS/node.log" 2>&1 </dev/null {LOCK_FD}>&-
+  ) &
+  disown
+  local deadline=$((SECONDS + 20))
+  # node-init says so once all mounts are in place, just before it becomes `pause`.
+  until [ -e "$STATE/node-ready" ] && node_alive; do
+    [ "$SECONDS" -lt "$deadline" ] ||
+      die_with_log "$LOGS/node.log" "the namespaces of the node did not come up"
+    sleep 0.05
+  done
+}
+
+# ---- network ----------------------------------------------------------------
+
+# A cluster has one /16 of its own, 10.N.0.0/16:
+#   10.N.0.0/22    pods            10.N.128.0/20  services
+#   10.N.255.1/30  the host's end  10.N.255.2/30  the node
+# and the host routes the whole /16 into the node: pods, services and the API server are
+# reached from the host directly. The host forwards nothing and gets no iptables rule, so
+# that pods reach the host but no further, which is all that a test should need.
+NETWORKS=(213 214 215 216 217 218 219 220)
+
+use_network() {
+  NETWORK=$1
+  POD_CIDR=10.$NETWORK.0.0/22
+  POD_GATEWAY=10.$NETWORK.0.1
+  SERVICE_CIDR=10.$NETWORK.128.0/20
+  KUBERNETES_SERVICE_IP=10.$NETWORK.128.1
+  DNS_SERVICE_IP=10.$NETWORK.128.10
+  HOST_IP=10.$NETWORK.255.1
+  NODE_IP=10.$NETWORK.255.2
+}
+
+# Another route inside the /16 would win over ours; one that covers it (a VPN's 10/8)
+# would lose to ours and hide part of that network. Both count as taken.
+network_taken() {
+  [ -n "$(ip -4 route show table all root "10.$1.0.0/16")" ] ||
+    ip -4 route show match "10.$1.0.0/16" | grep -qv '^default'
+}
+
+# The route is the claim: the kernel lets one of two clusters add it, so that no lock
+# between checkouts is needed and no claim outlives its interface.
+make_network() {
+  local n
+  ip link add "$VETH" type veth peer name eth0 netns "$INIT"
+  ip link set "$VETH" up
+  for n in "${NETWORKS[@]}"; do
+    network_taken "$n" && continue
+    ip -4 route add "10.$n.0.0/16" dev "$VETH" scope link 2>/dev/null || continue
+    use_network "$n"
+    ip -4 addr add "$HOST_IP/30" dev "$VETH"
+    in_node sh -ec "
+      ip link set lo up
+      ip -4 addr add $NODE_IP/30 dev eth0
+      ip link set eth0 up
+      ip -4 route add default via $HOST_IP
+      echo 1 >/proc/sys/net/ipv4/ip_forward
+    "
+    ip -4 route replace "10.$n.0.0/16" via "$NODE_IP" dev "$VETH"
+    return 0
+  done
+  die "no free network: 10.N.0.0/16 is taken for every N of ${NETWORKS[*]}"
+}
+
+# Is the veth up, and which network did it get?
+network_is_ours() {
+  local address
+  address=$(ip -4 -o addr show dev "$VETH" 2>/dev/null | awk '{ print $4 }')
+  [[ $address =~ ^10\.([0-9]+)\.255\.1/30$ ]] || return 1
+  use_network "${BASH_REMATCH[1]}"
+}
+
+# ---- the end -----------------------------------------------------------------
+
+# The death of the init takes every process, mount, interface and iptables rule along.
+# A process that joined our cgroup but not yet the namespace goes one by one.
+kill_node() {
+  local pid deadline=$((SECONDS + 20)) left
+  ip link delete "$VETH" 2>/dev/null || true
+  while :; do
+    if node_alive; then
+      kill -KILL "$INIT" 2>/dev/null || true
+    else
+      for pid in $(node_pids); do
+        [ "$pid" = "$BASHPID" ] || kill -KILL "$pid" 2>/dev/null || true
+      done
+    fi
+    # A frozen process (version 1) does not even die.
+    if [ -d "/sys/fs/cgroup/freezer/$CGROUP" ]; then
+      find "/sys/fs/cgroup/freezer/$CGROUP" -name freezer.state \
+        -exec sh -c 'for f; do echo THAWED >"$f"; done' sh {} + 2>/dev/null || true
+    fi
+    left=$(node_pids)
+    [ -n "$left" ] || break
+    [ "$SECONDS" -lt "$deadline" ] ||
+      die "these processes of the node do not die: ${left//$'\n'/ }"
+    sleep 0.05
+  done
+}
+
+remove_cgroups() {
+  local top deadline=$((SECONDS + 10))
+  for top in $(cgroup_hierarchies); do
+    [ -d "$top/$CGROUP" ] || continue
+    # The kernel may hold a group for a moment after its last process.
+    until find "$top/$CGROUP" -depth -type d -exec rmdir {} + 2>/dev/null; do
+      [ -d "$top/$CGROUP" ] || break
+      [ "$SECONDS" -lt "$deadline" ] || die "could not remove the cgroup $top/$CGROUP"
+      sleep 0.05
+    done
+  done
+}
+
+# Nothing of ours is mounted on the host; but what is removed below must be ours alone,
+# and a bind mount left there by hand would be emptied too.
+unmount_below() {
+  local mount
+  awk -v dir="$1/" 'index($5, dir) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
+    while read -r mount; do
+      umount --lazy "$(printf '%b' "$mount")"
+    done
+}
+
+remove_state() {
+  unmount_below "$DIR"
+  rm -rf --one-file-system "$STATE" "$KUBECONFIG_FILE" "$DIR/containerd.sock"
+}
+
+# Whatever there is of this cluster, running or in ruins, is gone afterwards.
+clean_node() {
+  kill_node
+  remove_cgroups
+  remove_state
+}
