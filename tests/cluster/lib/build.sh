@@ -63,7 +63,7 @@ build_tags() {
 go_build() {
   # The machine's own Go settings must not change what is built: GOFLAGS may hold -mod=mod,
   # GOTOOLCHAIN may fetch another compiler, a go.work may replace modules.
-  env -u GOROOT -u GOAMD64 -u GOEXPERIMENT GOTOOLCHAIN=local GOFLAGS= GOWORK=off \
+  env -u GOROOT -u GOAMD64 -u GOEXPERIMENT GOTOOLCHAIN=local GOFLAGS=-buildvcs=false GOWORK=off \
     GOOS=linux GOARCH=amd64 CGO_ENABLED=0 "$GO" "$@"
 }
 

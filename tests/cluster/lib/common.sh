@@ -139,3 +139,8 @@ lock_cluster() {
     flock "$LOCK_FD"
   fi
 }
+
+# Is DIR a cluster's folder, or at least an empty one?
+is_cluster_dir() {
+  [ ! -d "$DIR" ] || [ -z "$(ls -A "$DIR")" ] || [ -e "$DIR/lock" ]
+}
