@@ -9,12 +9,15 @@
 //!   server     one server: its pod, its GameServer, its state, its events
 //!   set        one set: which pods and GameServers to make, update and remove; its status
 //!   schedule   when which probe starts
+//!   event      what is said about an object, once per occurrence
 //! ```
 //!
 //! *Decide, then act*: a rule takes a snapshot (and the time, where it matters) and returns a plan.
 //! Nothing here awaits, reads a clock or talks to a cluster, so each rule can be tested by a table and
 //! by properties, and the webhook and the reconciler answer the same question alike.
 
+pub mod event;
+pub mod merge_patch;
 pub mod names;
 pub mod quality;
 pub mod scale;
@@ -22,6 +25,7 @@ pub mod schedule;
 pub mod server;
 pub mod set;
 pub mod template;
+pub mod time;
 pub mod types;
 
 pub use types::{GameServer, GameServerSet};

@@ -1,0 +1,103 @@
+//! The GameServer of a pod.
+
+use k8s_openapi::{
+    api::core::v1::Pod,
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    names,
+    types::{GameServer, GameServerSet, GameServerSpec, IntOrString, OpsState, ReclaimPolicy},
+};
+
+/// The GameServer to make for a pod of the set: state None, priorities 0, with the template's labels and
+/// annotations.
+#[must_use]
+pub fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
+    let template = &set.spec.game_server_template;
+    let mut labels = template.labels();
+    labels.extend(own_labels(set, pod));
+    let mut annotations = template.annotations();
+    annotations.insert(
+        names::TEMPLATE_METADATA_HASH.to_owned(),
+        template_metadata_hash(set),
+    );
+    GameServer {
+        metadata: ObjectMeta {
+            name: pod.metadata.name.clone(),
+            namespace: pod.metadata.namespace.clone(),
+            labels: Some(labels),
+            annotations: Some(annotations),
+            owner_references: Some(vec![owner(set, pod)]),
+            ..ObjectMeta::default()
+        },
+        spec: GameServerSpec {
+            ops_state: Some(OpsState::None),
+            update_priority: Some(IntOrString::Int(0)),
+            deletion_priority: Some(IntOrString::Int(0)),
+            network_disabled: Some(false),
+            containers: Vec::new(),
+        },
+        status: None,
+    }
+}
+
+/// Labels that are ours on every GameServer.
+pub(super) fn own_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)> {
+    let mut labels = vec![(
+        names::OWNER_GSS.to_owned(),
+        set.metadata.name.clone().unwrap_or_default(),
+    )];
+    if let Some(node) = pod.spec.as_ref().and_then(|s| s.node_name.clone()) {
+        labels.push((names::NODE_NAME.to_owned(), node));
+    }
+    labels
+}
+
+/// Who takes the GameServer along when it goes: the pod (Cascade) or the set (Delete).
+pub(super) fn owner(set: &GameServerSet, pod: &Pod) -> OwnerReference {
+    let reference = |api_version: String, kind: &str, metadata: &ObjectMeta| OwnerReference {
+        api_version,
+        kind: kind.to_owned(),
+        name: metadata.name.clone().unwrap_or_default(),
+        uid: metadata.uid.clone().unwrap_or_default(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    };
+    match set
+        .spec
+        .game_server_template
+        .reclaim_policy
+        .unwrap_or_default()
+    {
+        ReclaimPolicy::Cascade => reference("v1".into(), "Pod", &pod.metadata),
+        ReclaimPolicy::Delete => reference(
+            format!("{}/v1alpha1", names::GROUP),
+            "GameServerSet",
+            &set.metadata,
+        ),
+    }
+}
+
+/// Hash of the template's labels and annotations: when it differs from the one on a GameServer, they are
+/// merged into it again.
+#[must_use]
+pub fn template_metadata_hash(set: &GameServerSet) -> String {
+    let template = &set.spec.game_server_template;
+    let mut hash = Sha256::new();
+    for map in [template.labels(), template.annotations()] {
+        for (key, value) in map {
+            for text in [key, value] {
+                hash.update(text);
+                hash.update([0]);
+            }
+        }
+        hash.update([1]);
+    }
+    hash.finalize()
+        .iter()
+        .take(5)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,321 @@
+//! What to write for one server, from its pod and its GameServer.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
+use serde_json::{Map, Value, json};
+
+use super::{
+    current_state,
+    gameserver::{new_game_server, own_labels, owner, template_metadata_hash},
+    transition::{Transitions, priority_text, transitions},
+};
+use crate::{
+    event::Event,
+    merge_patch::merge_diff,
+    names, quality,
+    time::truncated,
+    types::{GameServer, GameServerSet, GameServerState, GameServerStatus, IntOrString, OpsState},
+};
+
+/// What is known of one server.
+pub struct Snapshot<'a> {
+    /// The set it belongs to.
+    pub set: &'a GameServerSet,
+    /// Its pod.
+    pub pod: &'a Pod,
+    /// The GameServer of the pod's name, if there is one.
+    pub server: Option<&'a GameServer>,
+    /// What the probe of a quality last printed, as far as the prober remembers.
+    pub results: &'a dyn Fn(&str) -> Option<String>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// What to write, in the order of the fields.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServerPlan {
+    /// The GameServer of an earlier pod: delete it by this uid, and look again.
+    pub delete_stale: Option<String>,
+    /// Make this GameServer, and look again.
+    pub create: Option<GameServer>,
+    /// Merge patch of the GameServer's metadata and spec; it carries uid and resourceVersion.
+    pub server_patch: Option<Value>,
+    /// Events about the GameServer; to be written before the pod's labels change.
+    pub events: Vec<Event>,
+    /// Strategic merge patch of the pod; it carries the uid.
+    pub pod_patch: Option<Value>,
+    /// Strategic merge patch of the pod's status; it carries the uid.
+    pub pod_status_patch: Option<Value>,
+    /// Merge patch of the GameServer's status; it carries the uid.
+    pub server_status_patch: Option<Value>,
+}
+
+/// Decides what to write for one server; an empty plan where all is as it should be.
+#[must_use]
+pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
+    let Snapshot {
+        set,
+        pod,
+        server,
+        now,
+        ..
+    } = *snapshot;
+    let terminating = pod.metadata.deletion_timestamp.is_some();
+    let Some(server) = server else {
+        // A terminating pod takes its server along: making a new one would outlive nothing.
+        return ServerPlan {
+            create: (!terminating).then(|| new_game_server(set, pod)),
+            pod_status_patch: pod_status_patch(snapshot, None),
+            ..ServerPlan::default()
+        };
+    };
+    if is_stale(server, pod) {
+        return ServerPlan {
+            delete_stale: server.metadata.uid.clone(),
+            ..ServerPlan::default()
+        };
+    }
+    if server.metadata.deletion_timestamp.is_some() {
+        return ServerPlan::default();
+    }
+    let state = current_state(pod);
+    let none = BTreeMap::new();
+    let labels = pod.metadata.labels.as_ref().unwrap_or(&none);
+    let annotations = pod.metadata.annotations.as_ref().unwrap_or(&none);
+    let changed = transitions(server, state, labels, annotations, now);
+    ServerPlan {
+        delete_stale: None,
+        create: None,
+        server_patch: server_patch(set, pod, server),
+        pod_patch: pod_patch(pod, server, &changed),
+        events: changed.events,
+        pod_status_patch: if terminating {
+            None
+        } else {
+            pod_status_patch(snapshot, Some(server))
+        },
+        server_status_patch: server_status_patch(snapshot, server, state),
+    }
+}
+
+/// A GameServer of another pod of the same name: it goes, and the new server starts anew.
+fn is_stale(server: &GameServer, pod: &Pod) -> bool {
+    let owners = server.metadata.owner_references.iter().flatten();
+    let mut pods = owners.filter(|owner| owner.kind == "Pod" && owner.controller == Some(true));
+    pods.any(|owner| Some(&owner.uid) != pod.metadata.uid.as_ref())
+}
+
+/// Brings owner, labels, template metadata and empty fields of the GameServer in line.
+fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<Value> {
+    let mut labels: BTreeMap<String, String> = own_labels(set, pod).into_iter().collect();
+    let mut annotations = BTreeMap::new();
+    let hash = template_metadata_hash(set);
+    let merged_hash = annotation(server, names::TEMPLATE_METADATA_HASH);
+    if merged_hash != Some(&hash) {
+        let template = &set.spec.game_server_template;
+        let own = std::mem::take(&mut labels);
+        labels = template.labels();
+        labels.extend(own);
+        annotations = template.annotations();
+        annotations.insert(names::TEMPLATE_METADATA_HASH.to_owned(), hash);
+    }
+    labels.retain(|key, value| {
+        server.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value)
+    });
+    annotations.retain(|key, value| annotation(server, key) != Some(value));
+
+    let mut metadata = Map::new();
+    if !labels.is_empty() {
+        metadata.insert("labels".into(), json!(labels));
+    }
+    if !annotations.is_empty() {
+        metadata.insert("annotations".into(), json!(annotations));
+    }
+    let owners = vec![owner(set, pod)];
+    if server.metadata.owner_references.as_ref() != Some(&owners) {
+        metadata.insert("ownerReferences".into(), json!(owners));
+    }
+    let spec = missing_fields(server);
+    if metadata.is_empty() && spec.is_empty() {
+        return None;
+    }
+    metadata.insert("uid".into(), json!(server.metadata.uid));
+    metadata.insert(
+        "resourceVersion".into(),
+        json!(server.metadata.resource_version),
+    );
+    let mut patch = json!({"metadata": metadata});
+    if !spec.is_empty() {
+        patch["spec"] = Value::Object(spec);
+    }
+    Some(patch)
+}
+
+fn annotation<'a>(server: &'a GameServer, key: &str) -> Option<&'a String> {
+    server.metadata.annotations.as_ref()?.get(key)
+}
+
+/// A GameServer that somebody made by hand gets what a new one has, where it says nothing.
+fn missing_fields(server: &GameServer) -> Map<String, Value> {
+    let spec = &server.spec;
+    [
+        ("opsState", spec.ops_state.is_none(), json!(OpsState::None)),
+        ("updatePriority", spec.update_priority.is_none(), json!(0)),
+        (
+            "deletionPriority",
+            spec.deletion_priority.is_none(),
+            json!(0),
+        ),
+        (
+            "networkDisabled",
+            spec.network_disabled.is_none(),
+            json!(false),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, missing, _)| *missing)
+    .map(|(field, _, value)| (field.to_owned(), value))
+    .collect()
+}
+
+/// Labels, `gs-sync/` keys and images that the GameServer gives its pod.
+fn pod_patch(pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Value> {
+    let mut labels = changed.labels.clone();
+    labels.extend(synced(
+        server.metadata.labels.as_ref(),
+        pod.metadata.labels.as_ref(),
+    ));
+    let mut annotations = changed.annotations.clone();
+    annotations.extend(synced(
+        server.metadata.annotations.as_ref(),
+        pod.metadata.annotations.as_ref(),
+    ));
+    let images = own_images(pod, server);
+    if labels.is_empty() && annotations.is_empty() && images.is_empty() {
+        return None;
+    }
+    let mut metadata = Map::from_iter([("uid".to_owned(), json!(pod.metadata.uid))]);
+    if !labels.is_empty() {
+        metadata.insert("labels".into(), json!(labels));
+    }
+    if !annotations.is_empty() {
+        metadata.insert("annotations".into(), json!(annotations));
+    }
+    let mut patch = json!({"metadata": metadata});
+    if !images.is_empty() {
+        patch["spec"] = json!({"containers": images});
+    }
+    Some(patch)
+}
+
+/// Keys under `gs-sync/` whose value the pod does not have yet.
+fn synced(
+    server: Option<&BTreeMap<String, String>>,
+    pod: Option<&BTreeMap<String, String>>,
+) -> impl Iterator<Item = (String, String)> {
+    server
+        .into_iter()
+        .flatten()
+        .filter(move |(key, value)| {
+            key.starts_with(names::GS_SYNC) && pod.and_then(|map| map.get(*key)) != Some(value)
+        })
+        .map(|(key, value)| (key.clone(), value.clone()))
+}
+
+/// Images that the GameServer names and the pod does not run; they take effect at once, as in OKG.
+fn own_images(pod: &Pod, server: &GameServer) -> Vec<Value> {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    containers
+        .filter_map(|container| {
+            let own = server
+                .spec
+                .containers
+                .iter()
+                .find(|own| own.name == container.name)?;
+            let image = own.image.as_ref()?;
+            (container.image.as_ref() != Some(image))
+                .then(|| json!({"name": container.name, "image": image}))
+        })
+        .collect()
+}
+
+/// Pod conditions that are ours: the readiness gate, and one per quality that has a verdict.
+fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Option<Value> {
+    let pod = snapshot.pod;
+    let current = |type_: &str| {
+        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+        conditions
+            .iter()
+            .find(|c| c.type_ == type_)
+            .map(|c| c.status.as_str())
+    };
+    let mut wanted = Vec::new();
+    // Opened once; from then on it belongs to the in-place update.
+    if current(names::IN_PLACE_UPDATE_READY).is_none() {
+        wanted.push((names::IN_PLACE_UPDATE_READY.to_owned(), "True"));
+    }
+    if let Some(server) = server {
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        wanted.extend(quality::pod_conditions(
+            &snapshot.set.spec.service_qualities,
+            server,
+            uid,
+        ));
+    }
+    wanted.retain(|(type_, status)| current(type_) != Some(status));
+    if wanted.is_empty() {
+        return None;
+    }
+    let now = Time(truncated(snapshot.now));
+    let conditions: Vec<Value> = wanted
+        .into_iter()
+        .map(|(type_, status)| json!({"type": type_, "status": status, "lastTransitionTime": now}))
+        .collect();
+    Some(json!({"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": conditions}}))
+}
+
+fn server_status_patch(
+    snapshot: &Snapshot<'_>,
+    server: &GameServer,
+    state: GameServerState,
+) -> Option<Value> {
+    let pod = snapshot.pod;
+    let old = server.status.clone().unwrap_or_default();
+    let text = |priority: Option<&IntOrString>| Some(IntOrString::String(priority_text(priority)));
+    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let new = GameServerStatus {
+        desired_state: Some(GameServerState::Ready),
+        current_state: Some(state),
+        pod_status: as_object(&pod.status),
+        service_qualities_conditions: quality::conditions(
+            &snapshot.set.spec.service_qualities,
+            server,
+            uid,
+            snapshot.results,
+        ),
+        update_priority: text(server.spec.update_priority.as_ref()),
+        deletion_priority: text(server.spec.deletion_priority.as_ref()),
+        last_transition_time: if old.current_state == Some(state) {
+            old.last_transition_time.clone()
+        } else {
+            Some(Time(truncated(snapshot.now)))
+        },
+        ..old.clone()
+    };
+    let change = merge_diff(&as_value(&old), &as_value(&new))?;
+    Some(json!({"metadata": {"uid": server.metadata.uid}, "status": change}))
+}
+
+fn as_object(value: &impl serde::Serialize) -> Map<String, Value> {
+    match as_value(value) {
+        Value::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// Our own types and Kubernetes' always turn into JSON; were one not to, nothing of it would be written.
+fn as_value(value: &impl serde::Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}

@@ -1,0 +1,267 @@
+//! The pod of a server, and its volume claims.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use crate::{
+    names,
+    types::{GameServerContainer, GameServerSet, GameServerTemplate},
+};
+
+/// The pod to make for one ordinal of a set.
+///
+/// It is JSON and not a typed Pod, so that fields of the template that are newer than this build reach the
+/// API server. `overrides` are the containers of a GameServer that outlived its last pod.
+#[must_use]
+pub fn new_pod(
+    set: &GameServerSet,
+    ordinal: u32,
+    revision: &str,
+    overrides: &[GameServerContainer],
+) -> Value {
+    let set_name = set.metadata.name.as_deref().unwrap_or_default();
+    let name = names::server_name(set_name, ordinal);
+    let template = &set.spec.game_server_template;
+
+    let mut labels = template.labels();
+    labels.extend(
+        [
+            (names::OWNER_GSS, set_name),
+            (names::POD_NAME, &name),
+            (names::POD_INDEX, &ordinal.to_string()),
+            (names::REVISION_HASH, revision),
+            (names::LIFECYCLE_STATE, "Normal"),
+        ]
+        .map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
+    let mut metadata = template
+        .metadata
+        .as_ref()
+        .map(|m| m.rest.clone())
+        .unwrap_or_default();
+    metadata.remove("generateName");
+    metadata.insert("name".into(), json!(name));
+    metadata.insert("namespace".into(), json!(set.metadata.namespace));
+    metadata.insert("labels".into(), json!(labels));
+    metadata.insert("annotations".into(), json!(template.annotations()));
+    metadata.insert("ownerReferences".into(), json!([owner_reference(set)]));
+
+    json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": pod_spec(set, &name, overrides),
+    })
+}
+
+/// The reference of a set that makes it the controller of a pod or GameServer.
+pub(super) fn owner_reference(set: &GameServerSet) -> Value {
+    json!({
+        "apiVersion": format!("{}/v1alpha1", names::GROUP),
+        "kind": "GameServerSet",
+        "name": set.metadata.name,
+        "uid": set.metadata.uid,
+        "controller": true,
+        "blockOwnerDeletion": true,
+    })
+}
+
+fn pod_spec(
+    set: &GameServerSet,
+    name: &str,
+    overrides: &[GameServerContainer],
+) -> Map<String, Value> {
+    let mut spec = set.spec.game_server_template.spec.clone();
+    let service = set
+        .spec
+        .service_name
+        .clone()
+        .or_else(|| set.metadata.name.clone());
+    spec.insert("hostname".into(), json!(name));
+    spec.insert("subdomain".into(), json!(service));
+    add_readiness_gate(&mut spec);
+    add_claims(&mut spec, set, name);
+    override_containers(&mut spec, overrides);
+    spec
+}
+
+/// The gate that an in-place update closes; a template that names it itself keeps one.
+fn add_readiness_gate(spec: &mut Map<String, Value>) {
+    let gate = json!({"conditionType": names::IN_PLACE_UPDATE_READY});
+    let mut gates = take_list(spec, "readinessGates");
+    if !gates.contains(&gate) {
+        gates.push(gate);
+    }
+    spec.insert("readinessGates".into(), Value::Array(gates));
+}
+
+/// A claim's volume replaces a volume of the template of the same name, as in a StatefulSet.
+fn add_claims(spec: &mut Map<String, Value>, set: &GameServerSet, server: &str) {
+    let claims: BTreeMap<String, String> =
+        claim_names(&set.spec.game_server_template, server).collect();
+    if claims.is_empty() {
+        return;
+    }
+    let mut volumes = take_list(spec, "volumes");
+    volumes.retain(|volume| {
+        volume["name"]
+            .as_str()
+            .is_none_or(|name| !claims.contains_key(name))
+    });
+    volumes.extend(claims.iter().map(
+        |(volume, claim)| json!({"name": volume, "persistentVolumeClaim": {"claimName": claim}}),
+    ));
+    spec.insert("volumes".into(), Value::Array(volumes));
+}
+
+/// Images and resources that a GameServer has of its own.
+fn override_containers(spec: &mut Map<String, Value>, overrides: &[GameServerContainer]) {
+    let containers = spec.get_mut("containers").and_then(Value::as_array_mut);
+    for container in containers.into_iter().flatten() {
+        let Some(own) = overrides.iter().find(|o| container["name"] == *o.name) else {
+            continue;
+        };
+        if let Some(image) = &own.image {
+            container["image"] = json!(image);
+        }
+        if let Some(resources) = &own.resources {
+            container["resources"] = json!(resources);
+        }
+    }
+}
+
+/// Takes the list out of a field; what is missing or no list is an empty one.
+fn take_list(spec: &mut Map<String, Value>, field: &str) -> Vec<Value> {
+    match spec.remove(field) {
+        Some(Value::Array(list)) => list,
+        _ => Vec::new(),
+    }
+}
+
+fn claim_names(
+    template: &GameServerTemplate,
+    server: &str,
+) -> impl Iterator<Item = (String, String)> {
+    template
+        .volume_claim_templates
+        .iter()
+        .filter_map(move |claim| {
+            let name = claim.get("metadata")?.get("name")?.as_str()?;
+            Some((name.to_owned(), format!("{name}-{server}")))
+        })
+}
+
+/// The volume claims of one server, to be made before its pod where they are missing.
+///
+/// They have no owner: by default they outlive server and set (`Retain`), as in a StatefulSet.
+#[must_use]
+pub fn volume_claims(set: &GameServerSet, ordinal: u32) -> Vec<Value> {
+    let set_name = set.metadata.name.as_deref().unwrap_or_default();
+    let server = names::server_name(set_name, ordinal);
+    let template = &set.spec.game_server_template;
+    template
+        .volume_claim_templates
+        .iter()
+        .filter_map(|claim| {
+            let name = claim.get("metadata")?.get("name")?.as_str()?;
+            let mut object = claim.as_object()?.clone();
+            object.remove("status");
+            object.insert("apiVersion".into(), json!("v1"));
+            object.insert("kind".into(), json!("PersistentVolumeClaim"));
+            let metadata = object
+                .entry("metadata")
+                .or_insert_with(|| json!({}))
+                .as_object_mut()?;
+            metadata.insert("name".into(), json!(format!("{name}-{server}")));
+            metadata.insert("namespace".into(), json!(set.metadata.namespace));
+            let labels = metadata
+                .entry("labels")
+                .or_insert_with(|| json!({}))
+                .as_object_mut()?;
+            labels.insert(names::OWNER_GSS.into(), json!(set_name));
+            Some(Value::Object(object))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(spec: Value) -> GameServerSet {
+        let mut set: GameServerSet = serde_json::from_value(json!({
+            "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet",
+            "metadata": {"name": "minecraft", "namespace": "games", "uid": "set-uid"},
+            "spec": {"replicas": 1, "gameServerTemplate": {"spec": {}}},
+        }))
+        .unwrap();
+        set.spec.game_server_template = serde_json::from_value(spec).unwrap();
+        set
+    }
+
+    #[test]
+    fn a_pod_carries_its_name_owner_labels_and_gate() {
+        let set = set(json!({
+            "metadata": {"labels": {"app": "x", "game.kruise.io/owner-gss": "forged"}, "finalizers": ["a/b"]},
+            "spec": {"containers": [{"name": "minecraft", "image": "i"}], "newField": {"kept": true}},
+        }));
+        let pod = new_pod(&set, 2, "minecraft-abc", &[]);
+        assert_eq!(
+            pod["metadata"]["labels"],
+            json!({
+                "app": "x",
+                "apps.kubernetes.io/pod-index": "2",
+                "controller-revision-hash": "minecraft-abc",
+                "game.kruise.io/owner-gss": "minecraft",
+                "lifecycle.apps.kruise.io/state": "Normal",
+                "statefulset.kubernetes.io/pod-name": "minecraft-2",
+            })
+        );
+        assert_eq!(pod["metadata"]["finalizers"], json!(["a/b"]));
+        assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "set-uid");
+        assert_eq!(pod["spec"]["hostname"], "minecraft-2");
+        assert_eq!(pod["spec"]["subdomain"], "minecraft");
+        assert_eq!(
+            pod["spec"]["readinessGates"],
+            json!([{"conditionType": "InPlaceUpdateReady"}])
+        );
+        assert_eq!(pod["spec"]["newField"]["kept"], true);
+    }
+
+    #[test]
+    fn a_claim_takes_the_place_of_a_volume_of_its_name() {
+        let set = set(json!({
+            "spec": {"volumes": [{"name": "data", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]},
+            "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}],
+        }));
+        let pod = new_pod(&set, 0, "r", &[]);
+        assert_eq!(
+            pod["spec"]["volumes"],
+            json!([
+                {"name": "tmp", "emptyDir": {}},
+                {"name": "data", "persistentVolumeClaim": {"claimName": "data-minecraft-0"}},
+            ])
+        );
+        let claims = volume_claims(&set, 0);
+        assert_eq!(claims[0]["metadata"]["name"], "data-minecraft-0");
+        assert_eq!(claims[0]["metadata"]["namespace"], "games");
+    }
+
+    #[test]
+    fn a_server_that_outlived_its_pod_keeps_its_own_image() {
+        let set = set(
+            json!({"spec": {"containers": [{"name": "a", "image": "old"}, {"name": "b", "image": "b"}]}}),
+        );
+        let own = GameServerContainer {
+            name: "a".into(),
+            image: Some("new".into()),
+            resources: None,
+        };
+        let pod = new_pod(&set, 0, "r", &[own]);
+        assert_eq!(
+            pod["spec"]["containers"],
+            json!([{"name": "a", "image": "new"}, {"name": "b", "image": "b"}])
+        );
+    }
+}

@@ -1,0 +1,100 @@
+//! How a server is, read off its pod. The rule is OpenKruiseGame's.
+
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::{names, types::GameServerState};
+
+/// The server's state.
+#[must_use]
+pub fn current_state(pod: &Pod) -> GameServerState {
+    let status = pod.status.as_ref();
+    match status.and_then(|s| s.phase.as_deref()) {
+        Some("Running") => running(pod),
+        Some("Pending") => GameServerState::Creating,
+        Some("Failed") => GameServerState::Crash,
+        _ => GameServerState::Unknown,
+    }
+}
+
+fn running(pod: &Pod) -> GameServerState {
+    if pod.metadata.deletion_timestamp.is_some() {
+        return GameServerState::Deleting;
+    }
+    let lifecycle = pod
+        .metadata
+        .labels
+        .as_ref()
+        .and_then(|l| l.get(names::LIFECYCLE_STATE));
+    match lifecycle.map(String::as_str) {
+        Some("Updating") => GameServerState::Updating,
+        Some("PreparingUpdate") => GameServerState::PreUpdate,
+        Some("PreparingDelete") => GameServerState::PreDelete,
+        _ => match condition(pod, "Ready") {
+            Some(true) => GameServerState::Ready,
+            Some(false) => GameServerState::NotReady,
+            None => GameServerState::Unknown,
+        },
+    }
+}
+
+/// Whether the pod's condition of this type is True; `None` where it has no such condition.
+pub(crate) fn condition(pod: &Pod, type_: &str) -> Option<bool> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    conditions
+        .iter()
+        .find(|c| c.type_ == type_)
+        .map(|c| c.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_state_follows_phase_lifecycle_and_readiness() {
+        use GameServerState::{
+            Crash, Creating, Deleting, NotReady, PreDelete, PreUpdate, Ready, Unknown, Updating,
+        };
+        let ready = |s: &str| json!([{"type": "Ready", "status": s}]);
+        for (phase, lifecycle, deleting, conditions, expected) in [
+            ("Pending", "Normal", false, json!([]), Creating),
+            ("Running", "Normal", false, ready("True"), Ready),
+            ("Running", "Normal", false, ready("False"), NotReady),
+            ("Running", "Normal", false, json!([]), Unknown),
+            ("Running", "Normal", true, ready("True"), Deleting),
+            ("Running", "Updating", false, ready("False"), Updating),
+            (
+                "Running",
+                "PreparingUpdate",
+                false,
+                ready("True"),
+                PreUpdate,
+            ),
+            (
+                "Running",
+                "PreparingDelete",
+                false,
+                ready("True"),
+                PreDelete,
+            ),
+            ("Failed", "Normal", false, ready("False"), Crash),
+            ("Succeeded", "Normal", false, ready("False"), Unknown),
+        ] {
+            let mut pod = json!({
+                "metadata": {"labels": {"lifecycle.apps.kruise.io/state": lifecycle}},
+                "status": {"phase": phase, "conditions": conditions},
+            });
+            if deleting {
+                pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            }
+            let pod: Pod = serde_json::from_value(pod).unwrap();
+            assert_eq!(
+                current_state(&pod),
+                expected,
+                "{phase} {lifecycle} {deleting}"
+            );
+        }
+    }
+}
