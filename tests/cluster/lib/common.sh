@@ -8,7 +8,7 @@ umask 022
 
 CLUSTER_SRC=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 REPO=$(cd "$CLUSTER_SRC/../.." && pwd -P)
-# shellcheck source=../versions.env
+# shellcheck source=versions.env
 . "$CLUSTER_SRC/versions.env"
 
 # Go and the cache want a home; sudo and cron may come without.
@@ -23,6 +23,15 @@ LOGS=$DIR/logs
 STATE=$DIR/state
 KUBECONFIG_FILE=$DIR/kubeconfig
 CACHE=$(realpath -m "${GAMEWARDEN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gamewarden}")
+
+# What the configuration files, mount tables and unix sockets below can all carry.
+case $DIR in
+  *[!A-Za-z0-9._/@+-]*)
+    echo "tests/cluster: $DIR holds characters that a path here cannot have; set" \
+      "GAMEWARDEN_CLUSTER_DIR to a plainer folder" >&2
+    exit 1
+    ;;
+esac
 
 # One name for all that the kernel holds for this cluster: cgroups and the veth. It
 # follows from the folder alone, so that remains are found without trusting any file.
@@ -67,6 +76,11 @@ die_with_log() {
   die "$*"
 }
 
+# The process group of a running step: it must not go on without us.
+STEP_GROUP=
+trap '[ -z "$STEP_GROUP" ] || kill -TERM -- "-$STEP_GROUP" 2>/dev/null || true' EXIT
+trap 'exit 130' INT TERM HUP
+
 # step LOG WHAT COMMAND...: one line of progress, with a sign of life while it lasts.
 # The command's output goes to LOG; its failure shows the end of LOG and ends the run.
 step() {
@@ -77,9 +91,13 @@ step() {
   stamp
   printf '%s …' "$what"
   LINE_OPEN=1
-  # No lock may outlive us in a child that is slow to die.
+  # Job control gives the step a process group of its own. No lock of ours goes along:
+  # it would outlive us in a child that is slow to die.
+  set -m
   ("$@") >>"$log" 2>&1 </dev/null {LOCK_FD}>&- &
   pid=$!
+  set +m
+  STEP_GROUP=$pid
   next=$((SECONDS + 15))
   while kill -0 "$pid" 2>/dev/null; do
     if [ "$SECONDS" -ge "$next" ]; then
@@ -89,6 +107,7 @@ step() {
     sleep 0.1
   done
   wait "$pid" || status=$?
+  STEP_GROUP=
   if [ "$status" -ne 0 ]; then
     printf ' FAILED (%ds)\n' "$((SECONDS - began))"
     LINE_OPEN=
@@ -129,18 +148,26 @@ require_machine() {
 
 # ---- one at a time ---------------------------------------------------------
 
-# The lock is a file in DIR that only a --purge removes; the kernel frees it when its
-# holder dies, however it dies.
-lock_cluster() {
+# A folder becomes a cluster's only when it is new or empty, and says so by this file:
+# `down` will remove things from it.
+MARKER=$DIR/.gamewarden-cluster
+
+claim_dir() {
+  [ "${#DIR}" -le 90 ] ||
+    die "$DIR is too long for the path of a unix socket; set GAMEWARDEN_CLUSTER_DIR to a" \
+      "shorter folder"
   mkdir -p "$DIR"
+  [ -e "$MARKER" ] || [ -z "$(ls -A "$DIR")" ] ||
+    die "$DIR holds files that are not a cluster's; set GAMEWARDEN_CLUSTER_DIR to a folder" \
+      "of its own"
+  [ -e "$MARKER" ] || : >"$MARKER"
+}
+
+# The kernel frees the lock when its holder dies, however it dies.
+lock_cluster() {
   exec {LOCK_FD}>"$DIR/lock"
   if ! flock --nonblock "$LOCK_FD"; then
     say "another up or down of $DIR is at work; waiting for it"
     flock "$LOCK_FD"
   fi
-}
-
-# Is DIR a cluster's folder, or at least an empty one?
-is_cluster_dir() {
-  [ ! -d "$DIR" ] || [ -z "$(ls -A "$DIR")" ] || [ -e "$DIR/lock" ]
 }

@@ -46,7 +46,8 @@ start_apiserver() {
   start_component kube-apiserver "$BIN/kube-apiserver" "${flags[@]}"
 }
 
-# Elections are off: there is one of each, and a lease would only delay it by seconds.
+# Limits on requests are those of a larger cluster: with the defaults the controller manager
+# needs 5 s to begin and a set of 250 pods crawls. Elections are off: there is one of each, and a lease would only delay it by seconds.
 start_controllers() {
   start_component kube-controller-manager "$BIN/kube-controller-manager" \
     --kubeconfig "$PKI/controller-manager.kubeconfig" \
@@ -55,9 +56,11 @@ start_controllers() {
     --root-ca-file "$PKI/ca.crt" \
     --service-account-private-key-file "$PKI/service-accounts.key" \
     --cluster-signing-cert-file "$PKI/ca.crt" --cluster-signing-key-file "$PKI/ca.key" \
-    --use-service-account-credentials --bind-address 127.0.0.1 --leader-elect=false
+    --use-service-account-credentials --bind-address 127.0.0.1 --leader-elect=false \
+    --kube-api-qps 300 --kube-api-burst 600 \
+    --flex-volume-plugin-dir /var/lib/kubelet/volume-plugins
   start_component kube-scheduler "$BIN/kube-scheduler" \
-    --kubeconfig "$PKI/scheduler.kubeconfig" \
+    --kubeconfig "$PKI/scheduler.kubeconfig" --kube-api-qps 300 --kube-api-burst 600 \
     --authentication-kubeconfig "$PKI/scheduler.kubeconfig" \
     --authorization-kubeconfig "$PKI/scheduler.kubeconfig" \
     --bind-address 127.0.0.1 --leader-elect=false

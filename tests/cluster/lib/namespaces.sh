@@ -9,17 +9,14 @@ VETH=gw-$ID
 
 # ---- cgroups ---------------------------------------------------------------
 
-# The mount points that can hold cgroups: one for version 2, one per controller for 1.
+# The mount points that can hold cgroups: one for version 2; for version 1 one for each
+# controller, and often a version 2 without controllers, where runc makes groups as well.
 cgroup_hierarchies() {
   if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then
     echo /sys/fs/cgroup
   else
-    awk '$(NF-2) == "cgroup" && !seen[$5]++ { print $5 }' /proc/self/mountinfo
+    awk '$(NF-2) ~ /^cgroup2?$/ && !seen[$5]++ { print $5 }' /proc/self/mountinfo
   fi
-}
-
-cgroup_version() {
-  [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ] && echo 2 || echo 1
 }
 
 # Version 2 hands controllers down only where each parent says so.
@@ -40,15 +37,15 @@ make_cgroups() {
   local top group
   for top in $(cgroup_hierarchies); do
     group=$top/$CGROUP
-    mkdir -p "$group/system"
+    mkdir -p "$group/system" || return 1
     if [ -e "$group/cgroup.controllers" ]; then
       delegate_controllers "$top" && delegate_controllers "$group" || return 1
     elif [ -e "$group/cpuset.cpus" ]; then
       # A new cpuset of version 1 is empty, and an empty one takes no process.
-      cat "$top/cpuset.cpus" >"$group/cpuset.cpus"
-      cat "$top/cpuset.mems" >"$group/cpuset.mems"
-      cat "$top/cpuset.cpus" >"$group/system/cpuset.cpus"
-      cat "$top/cpuset.mems" >"$group/system/cpuset.mems"
+      cat "$top/cpuset.cpus" >"$group/cpuset.cpus" &&
+        cat "$top/cpuset.mems" >"$group/cpuset.mems" &&
+        cat "$top/cpuset.cpus" >"$group/system/cpuset.cpus" &&
+        cat "$top/cpuset.mems" >"$group/system/cpuset.mems" || return 1
     fi
   done
 }
@@ -99,8 +96,16 @@ components() {
   local pid name
   for pid in $(component_pids); do
     name=$(readlink "/proc/$pid/exe" 2>/dev/null) || continue
+    # A program that was built anew since is still the one that runs.
+    name=${name% (deleted)}
     case $name in "$BIN"/*) printf '%s %s\n' "$pid" "${name##*/}" ;; esac
   done
+}
+
+# component_alive NAME [COMPONENTS]
+component_alive() {
+  local running=${2-$(components)}
+  [[ $'\n'$running$'\n' == *" $1"$'\n'* ]]
 }
 
 components_alive() {
@@ -108,7 +113,7 @@ components_alive() {
   running=$(components)
   for name in etcd kube-apiserver kube-controller-manager kube-scheduler \
     containerd kubelet kube-proxy; do
-    [[ $'\n'$running$'\n' == *" $name"$'\n'* ]] || return 1
+    component_alive "$name" "$running" || return 1
   done
 }
 
@@ -121,14 +126,15 @@ in_node() {
 
 # start_component NAME COMMAND...: in the node, for good, with a log of its own.
 # setsid --fork leaves the component to the node's init, so that no process of ours
-# outside the namespaces lingers as its parent.
+# outside the namespaces lingers as its parent. The environment is a bare one: a person's
+# proxy or credentials have no business in there.
 start_component() {
   local name=$1
   shift
   (
-    join_cgroups
-    TMPDIR=/run/gamewarden/tmp PATH=$BIN:$PATH HOME=/ \
-      exec nsenter --target "$INIT" --mount --net --pid -- \
+    join_cgroups || exit 1
+    exec env -i PATH="$BIN:$PATH" HOME=/ TMPDIR=/run/gamewarden/tmp \
+      nsenter --target "$INIT" --mount --net --pid -- \
       setsid --fork "$@" >>"$LOGS/$name.log" 2>&1 </dev/null {LOCK_FD}>&-
   ) || die_with_log "$LOGS/$name.log" "$name could not be started"
 }
@@ -138,8 +144,8 @@ start_node() {
     "(in a container of version 2? its processes must first leave the topmost group)"
   mkdir -p "$STATE"
   (
-    join_cgroups
-    exec unshare --mount --net --pid --fork --propagation slave -- \
+    join_cgroups || exit 1
+    exec env -i PATH="$PATH" unshare --mount --net --pid --fork --propagation slave -- \
       bash "$CLUSTER_SRC/lib/node-init" "$DIR" >>"$LOGS/node.log" 2>&1 </dev/null {LOCK_FD}>&-
   ) &
   disown
@@ -197,6 +203,11 @@ make_network() {
       ip link set eth0 up
       ip -4 route add default via $HOST_IP
       echo 1 >/proc/sys/net/ipv4/ip_forward
+      # An address of a pod or a service that is not there is refused at once. Unknown, it
+      # would go to the host, which sends it back here.
+      ip -4 route add unreachable $POD_CIDR
+      iptables -w -A OUTPUT -d $SERVICE_CIDR -j REJECT
+      iptables -w -A FORWARD -d $SERVICE_CIDR -j REJECT
     "
     ip -4 route replace "10.$n.0.0/16" via "$NODE_IP" dev "$VETH"
     return 0
@@ -268,9 +279,14 @@ remove_state() {
   rm -rf --one-file-system "$STATE" "$KUBECONFIG_FILE" "$DIR/containerd.sock"
 }
 
-# Whatever there is of this cluster, running or in ruins, is gone afterwards.
-clean_node() {
+# Whatever the kernel holds of this cluster is gone afterwards.
+end_node() {
   kill_node
   remove_cgroups
+}
+
+# And whatever it left on the disk.
+clean_node() {
+  end_node
   remove_state
 }

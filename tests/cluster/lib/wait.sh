@@ -1,23 +1,28 @@
 # shellcheck shell=bash
 # Waiting for what is wanted, with a deadline, and never for a guessed time.
 
-# wait_for SECONDS LOG WHAT COMMAND...: until COMMAND succeeds. Past the deadline, or
-# once a started component is gone, the end of LOG is shown and the run ends.
+# wait_for SECONDS COMPONENT WHAT COMMAND...: until COMMAND succeeds. Past the deadline, or
+# once COMPONENT is gone, the end of its log is shown and the run ends.
 wait_for() {
-  local deadline=$((SECONDS + $1)) log=$2 what=$3
+  local began=$SECONDS limit=$1 component=$2 what=$3
   shift 3
   until "$@" >/dev/null 2>&1; do
-    if ! node_alive; then
-      die_with_log "$log" "the node died while waiting for $what"
-    fi
-    if [ "$SECONDS" -ge "$deadline" ]; then
-      die_with_log "$log" "gave up waiting for $what"
-    fi
+    node_alive ||
+      die_with_log "$LOGS/node.log" "the node died while waiting for $what"
+    # In its first moment a component is still the command that starts it.
+    [ "$SECONDS" -lt $((began + 3)) ] || component_alive "$component" ||
+      die_with_log "$LOGS/$component.log" "$component ended while waiting for $what"
+    [ "$SECONDS" -lt $((began + limit)) ] ||
+      die_with_log "$LOGS/$component.log" "gave up waiting for $what after ${limit}s"
     sleep 0.1
   done
 }
 
-kube() { "$BIN/kubectl" --kubeconfig "$KUBECONFIG_FILE" --request-timeout 5s "$@"; }
+# A proxy for the outside world knows nothing of the node.
+kube() {
+  NO_PROXY=$NODE_IP no_proxy=$NODE_IP "$BIN/kubectl" --kubeconfig "$KUBECONFIG_FILE" \
+    --request-timeout 5s "$@"
+}
 
 api_ready() { kube get --raw /readyz; }
 
