@@ -1,0 +1,80 @@
+# What a person types. Everything else is in the scripts that these call.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+CLUSTER := $(or $(GAMEWARDEN_CLUSTER_DIR),$(CURDIR)/.cluster)
+
+# Tools: tests/tools prints the folder that it installed them in.
+nextest = tools=$$(tests/tools nextest) && PATH="$$tools:$$PATH" cargo nextest run
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: cluster
+cluster: ## Bring up a real one-node Kubernetes with Gamewarden in it (root; Debian)
+	@tests/cluster/up
+	@tests/images/build --import
+	@tests/install
+
+.PHONY: cluster-down
+cluster-down: ## Take the cluster away, and all that it left on the machine
+	@tests/cluster/down
+
+.PHONY: demo
+demo: ## Watch the manual's two walkthroughs happen
+	@tests/cluster/up
+	@tests/images/build --import
+	@tests/demo/run
+
+.PHONY: demo-down
+demo-down: cluster-down ## Remove all that the demo made, the cluster included
+
+.PHONY: test
+test: ## All checks and all tests; brings the cluster up and leaves it up
+	@$(MAKE) --no-print-directory fmt-check lint deny
+	@tests/cluster/up
+	@tests/images/build --import
+	@tests/chart/check
+	@tests/chart/lifecycle
+	@tests/install
+	@$(nextest) --workspace
+
+.PHONY: unit
+unit: ## Unit and property tests, without a cluster
+	@$(nextest) --workspace --exclude gamewarden-tests
+
+.PHONY: e2e
+e2e: cluster ## End-to-end tests on the cluster
+	@$(nextest) -p gamewarden-tests
+
+.PHONY: generate
+generate: ## Write the generated files: the chart's CRDs
+	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-api --test crds
+
+.PHONY: fmt
+fmt: ## Format the Rust sources
+	cargo fmt --all
+
+.PHONY: fmt-check
+fmt-check:
+	cargo fmt --all --check
+
+.PHONY: lint
+lint: ## Lints of all Rust code, as errors
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: deny
+deny: ## Check dependencies: licenses, sources, banned ones
+	@tools=$$(tests/tools deny) && PATH="$$tools:$$PATH" cargo deny check bans licenses sources
+
+.PHONY: images
+images: ## Make the container images as OCI archives, in .cluster/images
+	@tests/images/build
+
+.PHONY: clean
+clean: ## Remove what was built here (the cluster has cluster-down)
+	cargo clean
+	rm -rf $(CLUSTER)/images
