@@ -1,1 +1,40 @@
-//! A probe's outcome → verdict → action → opsState.
+//! A probe's outcome → verdict → action → opsState (design §3).
+//!
+//! ```text
+//!   stdout, exit code ─ outcome ─ verdict::Counter ─ Verdict ─┐
+//!   settings (periods, thresholds)                            ▼
+//!   GameServer with its record ────────────────────────────► decide ─► one merge patch, events
+//!                                        action: which fire, what they set
+//!                                        merge:  the opsState of all qualities and of people
+//!   GameServer with its record ── conditions ─► status and pod conditions, written afterwards
+//! ```
+//!
+//! The record, an annotation of the GameServer, is written together with the spec it explains. It alone
+//! says which verdicts have had their effect, so that a crash neither repeats nor loses an action.
+
+mod action;
+mod conditions;
+mod decide;
+mod keys;
+mod merge;
+mod notice;
+mod outcome;
+mod record;
+mod settings;
+mod verdict;
+
+pub use action::{Change, Effect, resolve};
+pub use conditions::{conditions, pod_conditions};
+pub use decide::{Decision, Input, decide};
+pub use keys::{is_reserved, key_problem, label_value_problem};
+pub use merge::{Merged, merge};
+pub use notice::{Notice, reason};
+pub use outcome::{MAX_RESULT, Outcome, result_text};
+pub use record::{Held, Record, result_hash};
+pub use settings::ProbeSettings;
+pub use verdict::{Counter, Verdict};
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod walkthroughs;
