@@ -163,6 +163,9 @@ claim_dir() {
   [ -e "$MARKER" ] || : >"$MARKER"
 }
 
+# Until then a place-holder, so that it can be closed for children at any time.
+exec {LOCK_FD}</dev/null
+
 # The kernel frees the lock when its holder dies, however it dies.
 lock_cluster() {
   exec {LOCK_FD}>"$DIR/lock"

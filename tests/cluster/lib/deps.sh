@@ -14,11 +14,12 @@ DEPENDENCIES=(
   runc:runc
   find:findutils
   awk:mawk
+  update-ca-certificates:ca-certificates
 )
 
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
-  local install=(apt-get install -y -q --no-install-recommends
+  local install=(apt-get install -y -q --no-install-recommends --no-upgrade
     -o DPkg::Lock::Timeout=600 "$@")
   # The lists may be absent or too old to name packages that still exist.
   "${install[@]}" || {
@@ -65,17 +66,20 @@ any_go() {
 # any module: one needs no download site besides the module proxy that the build uses.
 fetch_toolchain() {
   local go=$1 into=$2 module=golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-amd64 unpacked
-  # Outside any module, so that no go.mod stands in the way of an old go.
+  # Another checkout may have fetched it while we waited for the lock.
+  [ ! -x "$into/bin/go" ] || return 0
+  rm -rf "$into.new" "$into"
   mkdir -p "$into.new"
+  # Outside any module, so that no go.mod stands in the way of an old go.
   cd "$into.new"
+  # A module cache for this once: 200 MB that nobody would look for in their own.
   unpacked=$(env -u GOROOT GOTOOLCHAIN=local GOFLAGS=-modcacherw GO111MODULE=on GOWORK=off \
-    "$go" mod download -json "$module" | sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p')
-  [ -x "$unpacked/bin/go" ] || [ -f "$unpacked/bin/go" ]
-  cp -rL "$unpacked/." .
+    GOMODCACHE="$into.new" "$go" mod download -json "$module" |
+    sed -n 's/^[[:space:]]*"Dir": "\(.*\)",*$/\1/p')
   # Module archives do not keep the executable bit.
-  chmod +x bin/* pkg/tool/*/*
-  rm -rf "$into"
-  mv -T "$into.new" "$into"
+  chmod +x "$unpacked"/bin/* "$unpacked"/pkg/tool/*/*
+  mv -T "$unpacked" "$into"
+  rm -rf "$into.new"
 }
 
 # Sets GO to a go that can build everything here.
@@ -92,7 +96,7 @@ ensure_go() {
   done < <(any_go; echo "$cached/bin/go")
   if [ -z "$(any_go)" ]; then
     step "$LOGS/deps.log" "installing golang-go, to fetch Go $GO_VERSION with it" \
-      apt_install golang-go ca-certificates
+      apt_install golang-go
   fi
   candidate=$(any_go | head -n 1)
   step "$LOGS/deps.log" "fetching Go $GO_VERSION" \
