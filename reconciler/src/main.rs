@@ -1,2 +1,9 @@
-//! placeholder
-fn main() {}
+//! The reconciler: see the library for what it does.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    reconciler::cli::Cli::parse().run()
+}

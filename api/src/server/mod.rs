@@ -9,13 +9,12 @@
 //! ```
 
 mod gameserver;
-mod label;
-// mod plan;
+mod plan;
 mod pod;
 mod state;
 mod transition;
 
 pub use gameserver::{new_game_server, template_metadata_hash};
-// pub use plan::{ServerPlan, Snapshot, plan};
+pub use plan::{ServerPlan, Snapshot, plan};
 pub use pod::{new_pod, volume_claims};
 pub use state::current_state;

@@ -319,3 +319,7 @@ fn as_object(value: &impl serde::Serialize) -> Map<String, Value> {
 fn as_value(value: &impl serde::Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::label::is_label_value;
 use crate::{
     event::{Event, EventType, cut},
     names,
+    quality::label_value_problem,
     time::seconds,
     types::{GameServer, GameServerState, IntOrString, OpsState},
 };
@@ -137,7 +137,7 @@ impl Field {
         if old == self.value {
             return;
         }
-        if !is_label_value(&self.value) {
+        if label_value_problem(&self.value).is_some() {
             out.events.push(Event {
                 type_: EventType::Warning,
                 reason: "InvalidLabelValue".into(),

@@ -1,1 +1,34 @@
-//! controller
+//! The controller: game server sets in, pods and GameServers out.
+//!
+//! ```text
+//!   watch ──► stores (sets, pods, GameServers) ──► queues
+//!                 │                                  │ set              │ pod
+//!                 ▼                                  ▼                  ▼
+//!              snapshot ───────────────► set::reconcile      server::reconcile
+//!                                        plan (api::set)     plan (api::server)
+//!                                          │ write             │ write
+//!                                          ▼                   ▼
+//!                              pods made and removed,   GameServers, labels,
+//!                              status of the set        states, events
+//! ```
+//!
+//! Both reconcilers read only the stores, ask `gamewarden-api` for a plan and carry it out; neither
+//! decides anything. Every write names the object it was decided on (uid, and resourceVersion where a
+//! change in between matters), so a plan made on an old snapshot fails instead of doing harm.
+
+mod backoff;
+mod context;
+mod fresh;
+mod metrics;
+mod removed;
+mod run;
+mod server;
+mod set;
+mod watch;
+mod write;
+
+pub use context::Context;
+pub use metrics::Metrics;
+pub use run::{Clients, Config, Error, run};
+pub use watch::{Changes, Stores};
+pub use write::{Writer, is_conflict, is_not_found};

@@ -1,0 +1,200 @@
+//! Tests of the plan for one server.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+const NOW: &str = "2026-01-01T00:00:00Z";
+
+fn set() -> GameServerSet {
+    serde_json::from_value(json!({
+        "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet",
+        "metadata": {"name": "minecraft", "namespace": "games", "uid": "set-uid"},
+        "spec": {
+            "replicas": 1,
+            "gameServerTemplate": {
+                "metadata": {"labels": {"app": "mc"}},
+                "spec": {"containers": [{"name": "minecraft", "image": "i"}]},
+            },
+        },
+    }))
+    .unwrap()
+}
+
+fn pod() -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": "minecraft-0", "namespace": "games", "uid": "pod-uid"},
+        "spec": {"nodeName": "node-0", "containers": [{"name": "minecraft", "image": "i"}]},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+    }))
+    .unwrap()
+}
+
+fn run(set: &GameServerSet, pod: &Pod, server: Option<&GameServer>) -> ServerPlan {
+    plan(&Snapshot { set, pod, server, results: &|_| None, now: NOW.parse().unwrap() })
+}
+
+/// Writes a plan as the API server would take it.
+fn apply(plan: &ServerPlan, pod: &mut Pod, server: &mut Option<GameServer>) {
+    if let Some(new) = &plan.create {
+        let mut new = new.clone();
+        new.metadata.uid = Some("gs-uid".into());
+        new.metadata.generation = Some(1);
+        *server = Some(new);
+    }
+    if plan.delete_stale.is_some() {
+        *server = None;
+    }
+    if let Some(server) = server {
+        for patch in [&plan.server_patch, &plan.server_status_patch].into_iter().flatten() {
+            let mut value = serde_json::to_value(&*server).unwrap();
+            json_patch::merge(&mut value, patch);
+            *server = serde_json::from_value(value).unwrap();
+        }
+    }
+    if let Some(patch) = &plan.pod_patch {
+        let mut value = serde_json::to_value(&*pod).unwrap();
+        json_patch::merge(&mut value["metadata"], &patch["metadata"]);
+        for change in patch["spec"]["containers"].as_array().into_iter().flatten() {
+            for container in value["spec"]["containers"].as_array_mut().unwrap() {
+                if container["name"] == change["name"] {
+                    json_patch::merge(container, change);
+                }
+            }
+        }
+        *pod = serde_json::from_value(value).unwrap();
+    }
+    if let Some(patch) = &plan.pod_status_patch {
+        let mut value = serde_json::to_value(&*pod).unwrap();
+        let conditions = value["status"]["conditions"].as_array_mut().unwrap();
+        for change in patch["status"]["conditions"].as_array().unwrap() {
+            conditions.retain(|c| c["type"] != change["type"]);
+            conditions.push(change.clone());
+        }
+        *pod = serde_json::from_value(value).unwrap();
+    }
+}
+
+/// Plans and applies until nothing is left to do; returns what was said on the way.
+fn settle(set: &GameServerSet, pod: &mut Pod, server: &mut Option<GameServer>) -> Vec<String> {
+    let mut said = Vec::new();
+    for _ in 0..5 {
+        let plan = run(set, pod, server.as_ref());
+        if plan == ServerPlan::default() {
+            return said;
+        }
+        said.extend(plan.events.iter().map(|e| e.message.clone()));
+        apply(&plan, pod, server);
+    }
+    panic!("still planning: {:?}", run(set, pod, server.as_ref()));
+}
+
+#[test]
+fn a_new_pod_gets_a_server_labels_conditions_and_a_status() {
+    let (set, mut pod, mut server) = (set(), pod(), None);
+    let said = settle(&set, &mut pod, &mut server);
+    assert_eq!(said, [""; 0], "nothing has turned from anything yet");
+    let server = server.unwrap();
+    assert_eq!(server.metadata.labels.unwrap(), pairs(&[("app", "mc"), (names::OWNER_GSS, "minecraft"), (names::NODE_NAME, "node-0")]));
+    assert_eq!(server.spec.ops_state, Some(OpsState::None));
+    let status = server.status.unwrap();
+    assert_eq!(status.current_state, Some(GameServerState::Ready));
+    assert_eq!(status.deletion_priority, Some(IntOrString::String("0".into())));
+    assert_eq!(status.pod_status["phase"], "Running");
+    let labels = pod.metadata.labels.unwrap();
+    assert_eq!(labels[names::GS_OPS_STATE], "None");
+    assert_eq!(labels[names::GS_STATE], "Ready");
+    assert_eq!(pod.metadata.annotations.unwrap()[names::OPS_STATE_LAST_CHANGED], NOW);
+    let gate = pod.status.unwrap().conditions.unwrap().into_iter().find(|c| c.type_ == "InPlaceUpdateReady");
+    assert_eq!(gate.unwrap().status, "True");
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+}
+
+#[test]
+fn a_server_of_an_earlier_pod_goes_and_a_new_one_starts_anew() {
+    let (set, mut pod, mut server) = (set(), pod(), None);
+    settle(&set, &mut pod, &mut server);
+    server.as_mut().unwrap().spec.ops_state = Some(OpsState::Maintaining);
+    pod.metadata.uid = Some("second-pod".into());
+    let plan = run(&set, &pod, server.as_ref());
+    assert_eq!(plan, ServerPlan { delete_stale: Some("gs-uid".into()), ..ServerPlan::default() });
+    settle(&set, &mut pod, &mut server);
+    assert_eq!(server.unwrap().spec.ops_state, Some(OpsState::None));
+}
+
+#[test]
+fn under_reclaim_policy_delete_a_server_outlives_its_pod() {
+    let (mut set, mut pod, mut server) = (set(), pod(), None);
+    set.spec.game_server_template.reclaim_policy = Some(crate::types::ReclaimPolicy::Delete);
+    settle(&set, &mut pod, &mut server);
+    server.as_mut().unwrap().spec.ops_state = Some(OpsState::Allocated);
+    pod.metadata.uid = Some("second-pod".into());
+    settle(&set, &mut pod, &mut server);
+    assert_eq!(server.unwrap().spec.ops_state, Some(OpsState::Allocated));
+}
+
+#[test]
+fn a_terminating_pod_gets_no_new_server() {
+    let mut pod = pod();
+    pod.metadata.deletion_timestamp = Some(Time(NOW.parse().unwrap()));
+    assert_eq!(run(&set(), &pod, None).create, None);
+}
+
+#[test]
+fn new_template_labels_are_merged_once_and_what_a_person_set_since_then_stays() {
+    let (mut set, mut pod, mut server) = (set(), pod(), None);
+    settle(&set, &mut pod, &mut server);
+    set.spec.game_server_template.metadata.as_mut().unwrap().labels.insert("tier".into(), "gold".into());
+    settle(&set, &mut pod, &mut server);
+    let labels = |server: &Option<GameServer>| server.clone().unwrap().metadata.labels.unwrap();
+    assert_eq!(labels(&server)["tier"], "gold");
+    server.as_mut().unwrap().metadata.labels.as_mut().unwrap().insert("tier".into(), "silver".into());
+    settle(&set, &mut pod, &mut server);
+    assert_eq!(labels(&server)["tier"], "silver");
+}
+
+#[test]
+fn what_a_server_says_of_itself_reaches_its_pod() {
+    let (set, mut pod, mut server) = (set(), pod(), None);
+    settle(&set, &mut pod, &mut server);
+    let gs = server.as_mut().unwrap();
+    gs.metadata.labels.as_mut().unwrap().insert("gs-sync/room".into(), "7".into());
+    gs.metadata.annotations.as_mut().unwrap().insert("gs-sync/map".into(), "any text".into());
+    gs.spec.containers = serde_json::from_value(json!([{"name": "minecraft", "image": "own"}])).unwrap();
+    gs.spec.deletion_priority = Some(IntOrString::Int(5));
+    let said = settle(&set, &mut pod, &mut server);
+    assert_eq!(said, ["DeletionPriority turn from 0 to 5 minecraft-0"]);
+    let labels = pod.metadata.labels.unwrap();
+    assert_eq!((labels["gs-sync/room"].as_str(), labels[names::GS_DELETE_PRIORITY].as_str()), ("7", "5"));
+    assert_eq!(pod.metadata.annotations.unwrap()["gs-sync/map"], "any text");
+    assert_eq!(pod.spec.unwrap().containers[0].image.as_deref(), Some("own"));
+}
+
+proptest! {
+    /// At rest nothing is written (design §6), whatever the server and its pod look like.
+    #[test]
+    fn a_plan_that_was_applied_leaves_nothing_to_do(
+        ops_state in prop::sample::select(vec!["None", "Kill", "in use", "", "custom"]),
+        priority in prop::option::of(prop_oneof![any::<i32>().prop_map(IntOrString::Int), "[a-z]{0,3}".prop_map(IntOrString::String)]),
+        phase in prop::sample::select(vec!["Pending", "Running", "Failed", "Unknown"]),
+    ) {
+        let (set, mut pod, mut server) = (set(), pod(), None);
+        pod.status.as_mut().unwrap().phase = Some(phase.into());
+        settle(&set, &mut pod, &mut server);
+        let spec = &mut server.as_mut().unwrap().spec;
+        spec.ops_state = Some(ops_state.into());
+        spec.deletion_priority = priority;
+        let mut plan = ServerPlan::default();
+        for _ in 0..4 {
+            plan = run(&set, &pod, server.as_ref());
+            apply(&plan, &mut pod, &mut server);
+        }
+        // An opsState that no label can hold is said again, under the same name, which writes nothing.
+        plan.events.retain(|e| e.reason != "InvalidLabelValue");
+        prop_assert_eq!(plan, ServerPlan::default());
+    }
+}

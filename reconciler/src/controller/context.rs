@@ -1,0 +1,86 @@
+//! What both reconcilers share.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use gamewarden_api::event::{Event, Involved};
+
+use super::{Metrics, Stores, Writer, backoff::Backoff, fresh::FreshSets, removed::Removed};
+use crate::probe::Results;
+
+/// Stores to read, a writer to write with, and the little that must be remembered in between. All of it
+/// may be lost at any moment: what matters is in the objects.
+pub struct Context {
+    pub(super) stores: Stores,
+    pub(super) writer: Writer,
+    pub(super) results: Results,
+    pub(super) metrics: Metrics,
+    pub(super) removed: Removed,
+    pub(super) fresh: FreshSets,
+    pub(super) backoff: Backoff,
+    pub(super) status_writes: StatusWrites,
+}
+
+impl Context {
+    pub(super) fn new(stores: Stores, writer: Writer, results: Results, metrics: Metrics) -> Self {
+        Self {
+            stores,
+            writer,
+            results,
+            metrics,
+            removed: Removed::default(),
+            fresh: FreshSets::default(),
+            backoff: Backoff::default(),
+            status_writes: StatusWrites::default(),
+        }
+    }
+
+    /// Writes an event; one that cannot be written is logged and counted, and stops nothing.
+    pub(super) async fn say(&self, event: &Event, involved: &Involved) {
+        if let Err(error) = self.writer.event(event, involved).await {
+            self.metrics.event_errors.inc();
+            tracing::warn!(%error, reason = %event.reason, message = %event.message, "event not written");
+        }
+    }
+}
+
+/// When the status of each set was last written, so that it is written once a second at most.
+#[derive(Debug, Default)]
+pub(super) struct StatusWrites(Mutex<HashMap<String, Instant>>);
+
+impl StatusWrites {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    /// Takes the turn to write, or says how long to wait for it.
+    pub(super) fn turn(&self, uid: &str, now: Instant) -> Result<(), Duration> {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(wait) = last.get(uid).and_then(|at| Self::INTERVAL.checked_sub(now.duration_since(*at)))
+            && !wait.is_zero()
+        {
+            return Err(wait);
+        }
+        // A set that was last written long ago may be gone; the next write puts it back.
+        last.retain(|_, at| now.duration_since(*at) < Self::INTERVAL);
+        last.insert(uid.to_owned(), now);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_has_one_turn_a_second() {
+        let writes = StatusWrites::default();
+        let start = Instant::now();
+        assert_eq!(writes.turn("a", start), Ok(()));
+        assert_eq!(writes.turn("b", start), Ok(()));
+        let later = start + Duration::from_millis(300);
+        assert_eq!(writes.turn("a", later), Err(Duration::from_millis(700)));
+        assert_eq!(writes.turn("a", start + Duration::from_secs(1)), Ok(()));
+    }
+}

@@ -1,0 +1,64 @@
+//! Sets as they are after our own writes, until the watch shows them.
+//!
+//! A plan made on a set that is older than our last write to it would undo that write: a Kill server whose
+//! place was given up would be made again.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use gamewarden_api::GameServerSet;
+
+/// By uid: the resourceVersion we wrote on, and what came of it.
+#[derive(Debug, Default)]
+pub(super) struct FreshSets(Mutex<HashMap<String, (Option<String>, Arc<GameServerSet>)>>);
+
+impl FreshSets {
+    /// Notes that writing on `before` gave `after`.
+    pub(super) fn wrote(&self, before: &GameServerSet, after: Arc<GameServerSet>) {
+        if let Some(uid) = &before.metadata.uid {
+            let entry = (before.metadata.resource_version.clone(), after);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone(), entry);
+        }
+    }
+
+    /// The newer of what the watch shows and what we wrote.
+    ///
+    /// Versions cannot be ordered, but while the watch shows the one we wrote on, ours is newer, and as
+    /// soon as it shows another it has caught up.
+    pub(super) fn newest(&self, seen: Arc<GameServerSet>) -> Arc<GameServerSet> {
+        let Some(uid) = &seen.metadata.uid else { return seen };
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match written.get(uid) {
+            Some((before, after)) if *before == seen.metadata.resource_version => Arc::clone(after),
+            Some(_) => {
+                written.remove(uid);
+                seen
+            }
+            None => seen,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(version: &str) -> Arc<GameServerSet> {
+        let mut set = GameServerSet::new("minecraft", Default::default());
+        set.metadata.uid = Some("uid".into());
+        set.metadata.resource_version = Some(version.into());
+        Arc::new(set)
+    }
+
+    #[test]
+    fn what_we_wrote_counts_until_the_watch_has_moved_on() {
+        let fresh = FreshSets::default();
+        let version = |set: Arc<GameServerSet>| set.metadata.resource_version.clone().unwrap();
+        fresh.wrote(&set("5"), set("6"));
+        assert_eq!(version(fresh.newest(set("5"))), "6");
+        assert_eq!(version(fresh.newest(set("7"))), "7");
+        assert_eq!(version(fresh.newest(set("5"))), "5", "forgotten once the watch has moved on");
+    }
+}

@@ -1,0 +1,124 @@
+//! Reconciles one server: its pod and its GameServer.
+
+use std::{sync::Arc, time::Instant};
+
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    event::Involved,
+    server::{ServerPlan, Snapshot, plan},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Resource, ResourceExt,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
+use serde_json::json;
+
+use super::{Context, metrics::Kind, write::WriteError};
+
+/// A server could not be brought in line; it will be tried again.
+#[derive(Debug, thiserror::Error)]
+#[error("server {server}: {source}")]
+pub(super) struct Error {
+    server: String,
+    source: WriteError,
+}
+
+/// Brings one server in line with its set.
+pub(super) async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Action, Error> {
+    let started = Instant::now();
+    let result = match owner(&pod, &context) {
+        Some(set) => observe_and_apply(&pod, &set, &context).await,
+        None => Ok(()),
+    };
+    context.metrics.reconciled(Kind::GameServer, started.elapsed(), result.is_err());
+    match result {
+        Ok(()) => {
+            context.backoff.forget(pod.metadata.uid.as_deref().unwrap_or_default());
+            Ok(Action::await_change())
+        }
+        Err(source) => Err(Error { server: format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any()), source }),
+    }
+}
+
+/// When to try again.
+pub(super) fn failed(pod: Arc<Pod>, error: &Error, context: Arc<Context>) -> Action {
+    let wait = context.backoff.failed(pod.metadata.uid.as_deref().unwrap_or_default());
+    if error.source.is_conflict() {
+        // The store is behind; it will have caught up by then.
+        tracing::debug!(%error, ?wait, "the object has changed; looking again");
+    } else {
+        tracing::warn!(%error, ?wait, "reconcile failed; trying again");
+    }
+    Action::requeue(wait)
+}
+
+/// The set that owns the pod, by uid and not by label: labels are anybody's to write.
+fn owner(pod: &Pod, context: &Context) -> Option<Arc<GameServerSet>> {
+    let reference = pod.metadata.owner_references.iter().flatten().find(|o| o.controller == Some(true))?;
+    if reference.kind != GameServerSet::kind(&()) {
+        return None;
+    }
+    let namespace = pod.namespace()?;
+    let set = context.stores.sets.get(&ObjectRef::new(&reference.name).within(&namespace))?;
+    (set.metadata.uid.as_ref() == Some(&reference.uid)).then_some(set)
+}
+
+async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) -> Result<(), WriteError> {
+    let namespace = pod.namespace().unwrap_or_default();
+    let name = pod.name_any();
+    let server = context.stores.servers.get(&ObjectRef::new(&name).within(&namespace));
+    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let plan = plan(&Snapshot {
+        set,
+        pod,
+        server: server.as_deref(),
+        results: &|quality| context.results.get(uid, quality),
+        now: Timestamp::now(),
+    });
+    match apply(&namespace, &name, server.as_deref(), plan, context).await {
+        // A pod or GameServer that went away meanwhile needs nothing more; its own event comes.
+        Err(error) if error.is_not_found() || error.is_namespace_gone() => Ok(()),
+        other => other,
+    }
+}
+
+async fn apply(
+    namespace: &str,
+    name: &str,
+    server: Option<&GameServer>,
+    plan: ServerPlan,
+    context: &Context,
+) -> Result<(), WriteError> {
+    let writer = &context.writer;
+    if let Some(uid) = plan.delete_stale {
+        return writer.delete_server(namespace, name, &uid).await;
+    }
+    if let Some(new) = plan.create {
+        match writer.create_server(&new).await {
+            // It is there and the store is behind.
+            Err(error) if error.is_conflict() => {}
+            other => other?,
+        }
+    }
+    if let Some(patch) = plan.pod_status_patch {
+        writer.patch_pod_status(namespace, name, &patch).await?;
+    }
+    let Some(server) = server else { return Ok(()) };
+    let mut resource_version = server.metadata.resource_version.clone();
+    if let Some(patch) = plan.server_patch {
+        resource_version = writer.patch_server(namespace, name, &patch).await?.metadata.resource_version;
+    }
+    for event in &plan.events {
+        context.say(event, &Involved::of(server)).await;
+    }
+    if let Some(patch) = plan.pod_patch {
+        writer.patch_pod(namespace, name, &patch).await?;
+    }
+    if let Some(mut patch) = plan.server_status_patch {
+        patch["metadata"]["resourceVersion"] = json!(resource_version);
+        writer.patch_server_status(namespace, name, &patch).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,252 @@
+//! Reconciles one set: which pods and GameServers there are, and the set's status.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    event::{Event, EventType, Involved},
+    names,
+    server::{new_pod, volume_claims},
+    set::{Plan, Removal, Snapshot, plan, revision, status},
+    types::GameServerSetStatus,
+};
+use jiff::Timestamp;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use kube::{
+    ResourceExt,
+    runtime::controller::Action,
+};
+use serde_json::json;
+
+use super::{Context, metrics::Kind, write::WriteError};
+
+/// How many pods of a set are made at once.
+const CREATE_CONCURRENCY: usize = 8;
+
+/// A set could not be brought in line; it will be tried again.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// A write failed.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The server has changed since the plan was made; it is made again.
+    #[error("server {0} has changed since the plan was made")]
+    Changed(String),
+    /// Somebody else's pod has the name.
+    #[error("pod {0} exists and does not belong to the set")]
+    Foreign(String),
+}
+
+impl Error {
+    /// The plan was made on something that has changed: nothing is wrong, it is made again.
+    fn is_stale(&self) -> bool {
+        match self {
+            Self::Write(error) => error.is_conflict(),
+            Self::Changed(_) => true,
+            Self::Foreign(_) => false,
+        }
+    }
+}
+
+/// Brings one set in line with its spec.
+pub(super) async fn reconcile(set: Arc<GameServerSet>, context: Arc<Context>) -> Result<Action, Error> {
+    let started = Instant::now();
+    let set = context.fresh.newest(set);
+    let result = observe_and_apply(&set, &context).await;
+    context.metrics.reconciled(Kind::GameServerSet, started.elapsed(), result.is_err());
+    let requeue = result?;
+    context.backoff.forget(set.metadata.uid.as_deref().unwrap_or_default());
+    Ok(requeue.map_or_else(Action::await_change, Action::requeue))
+}
+
+/// When to try again.
+pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Context>) -> Action {
+    let wait = context.backoff.failed(set.metadata.uid.as_deref().unwrap_or_default());
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    if error.is_stale() {
+        tracing::debug!(%namespace, set = %name, %error, ?wait, "planning again");
+    } else {
+        tracing::warn!(%namespace, set = %name, %error, ?wait, "reconcile failed; trying again");
+    }
+    Action::requeue(wait)
+}
+
+async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Option<Duration>, Error> {
+    let observed = observe(set, context);
+    let requeue = observed.plan.requeue_after;
+    let applied = apply(set, observed.plan, &observed.servers, context).await;
+    // The status is told even where the plan could not be carried out: that is when people look.
+    let status_wait = write_status(set, observed.status, context).await?;
+    applied?;
+    Ok([requeue, status_wait].into_iter().flatten().min())
+}
+
+/// What is to be done and told about a set, as the stores show it now.
+struct Observed {
+    plan: Plan,
+    status: GameServerSetStatus,
+    servers: Vec<Arc<GameServer>>,
+}
+
+fn observe(set: &GameServerSet, context: &Context) -> Observed {
+    let (namespace, name) = (set.namespace(), set.name_any());
+    let ours = |metadata: &ObjectMeta| {
+        let owner = metadata.labels.as_ref().and_then(|labels| labels.get(names::OWNER_GSS));
+        metadata.namespace == namespace && owner == Some(&name)
+    };
+    let pods = context.stores.pods.state_filter(|pod| ours(&pod.metadata));
+    let servers = context.stores.servers.state_filter(|server| ours(&server.metadata));
+    let snapshot = Snapshot {
+        set,
+        pods: &pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
+        servers: &servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
+        removed: &|uid| context.removed.contains(uid),
+        now: Timestamp::now(),
+    };
+    Observed { plan: plan(&snapshot), status: status(&snapshot), servers }
+}
+
+/// Carries a plan out, in the order that the plan asks for.
+async fn apply(set: &Arc<GameServerSet>, plan: Plan, servers: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    let writer = &context.writer;
+    let involved = Involved::of(&**set);
+    if let Some(patch) = &plan.set_patch {
+        let written = writer.patch_set(&namespace, &name, patch).await?;
+        context.fresh.wrote(set, Arc::new(written));
+    }
+    for (server, value) in plan.gs_mark_deleting.iter().map(|s| (s, json!("true"))).chain(
+        plan.gs_unmark_deleting.iter().map(|s| (s, json!(null))),
+    ) {
+        let patch = json!({"metadata": {
+            "uid": server.uid,
+            "resourceVersion": server.resource_version,
+            "labels": {names::GS_DELETING: value},
+        }});
+        writer.patch_server(&namespace, &server.name, &patch).await?;
+    }
+    for removal in &plan.remove {
+        unchanged(&namespace, removal, context).await?;
+        remove(&namespace, removal, context).await?;
+    }
+    for removal in &plan.replace {
+        remove(&namespace, removal, context).await?;
+    }
+    for server in &plan.gs_delete {
+        writer.delete_server(&namespace, &server.name, &server.uid).await?;
+    }
+    let created = create(set, &plan.create, servers, context).await;
+    for event in &plan.events {
+        context.say(event, &involved).await;
+    }
+    created
+}
+
+/// A removal is not carried out on a server that has changed since the plan was made.
+async fn unchanged(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
+    let server = context.writer.get_server(namespace, &removal.name).await?;
+    let version = server.and_then(|s| s.metadata.resource_version);
+    if version == removal.server_resource_version { Ok(()) } else { Err(Error::Changed(removal.name.clone())) }
+}
+
+async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
+    let version = Some(removal.resource_version.as_str());
+    context.writer.delete_pod(namespace, &removal.name, &removal.uid, version).await?;
+    context.removed.insert(&removal.uid, Instant::now());
+    context.metrics.pods_deleted.inc();
+    tracing::info!(namespace, pod = %removal.name, reason = removal.reason.as_str(), "pod deleted");
+    Ok(())
+}
+
+/// Makes the pods that are missing. All are tried; the first failure is returned.
+async fn create(set: &GameServerSet, ordinals: &[u32], servers: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
+    let revision = revision(set);
+    let tries = ordinals.iter().map(|ordinal| create_one(set, *ordinal, &revision, servers, context));
+    let results: Vec<Result<(), Error>> = stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
+    stream::iter(results).try_collect().await
+}
+
+async fn create_one(
+    set: &GameServerSet,
+    ordinal: u32,
+    revision: &str,
+    servers: &[Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
+    let result = try_create(set, ordinal, revision, servers, context).await;
+    if let Err(error) = &result {
+        let message = match error {
+            Error::Write(error) if error.is_namespace_gone() => return Ok(()),
+            Error::Write(error) => error.reason(),
+            other => other.to_string(),
+        };
+        let name = names::server_name(&set.name_any(), ordinal);
+        let event = Event {
+            type_: EventType::Warning,
+            reason: "FailedCreate".into(),
+            message: format!("create pod {name}: {message}"),
+            occurrence: set.metadata.generation.unwrap_or_default().to_string(),
+        };
+        context.say(&event, &Involved::of(set)).await;
+    }
+    result
+}
+
+async fn try_create(
+    set: &GameServerSet,
+    ordinal: u32,
+    revision: &str,
+    servers: &[Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
+    let namespace = set.namespace().unwrap_or_default();
+    let name = names::server_name(&set.name_any(), ordinal);
+    let writer = &context.writer;
+    for claim in volume_claims(set, ordinal) {
+        writer.ensure_claim(&claim).await?;
+    }
+    let overrides = servers.iter().find(|s| s.metadata.name.as_ref() == Some(&name));
+    let overrides = overrides.map(|s| s.spec.containers.as_slice()).unwrap_or_default();
+    match writer.create_pod(&new_pod(set, ordinal, revision, overrides)).await {
+        Ok(()) => {
+            context.metrics.pods_created.inc();
+            tracing::info!(%namespace, pod = %name, "pod created");
+            Ok(())
+        }
+        // Ours, and the store is behind; or somebody else's, which has none of our labels.
+        Err(error) if error.is_conflict() => match writer.get_pod(&namespace, &name).await? {
+            Some(pod) if !is_owned(&pod, set) => Err(Error::Foreign(name)),
+            _ => Ok(()),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_owned(pod: &Pod, set: &GameServerSet) -> bool {
+    pod.owner_references().iter().any(|o| o.controller == Some(true) && Some(&o.uid) == set.metadata.uid.as_ref())
+}
+
+/// Writes the status where it differs, once a second at most; returns how long to wait for the next turn.
+async fn write_status(
+    set: &GameServerSet,
+    new: GameServerSetStatus,
+    context: &Context,
+) -> Result<Option<Duration>, Error> {
+    if set.metadata.deletion_timestamp.is_some() || set.status.as_ref() == Some(&new) {
+        return Ok(None);
+    }
+    let uid = set.metadata.uid.as_deref().unwrap_or_default();
+    if let Err(wait) = context.status_writes.turn(uid, Instant::now()) {
+        return Ok(Some(wait));
+    }
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    let patch = json!({"metadata": {"uid": uid}, "status": new});
+    match context.writer.patch_set_status(&namespace, &name, &patch).await {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(None),
+    }
+}

@@ -1,0 +1,257 @@
+//! The writes that plans are made of.
+
+use gamewarden_api::{
+    event::{Event, Involved},
+    types::{GameServer, GameServerSet},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::Value;
+
+/// A write that the API server refused, or that did not reach it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what} {namespace}/{name}: {source}")]
+pub struct WriteError {
+    what: &'static str,
+    namespace: String,
+    name: String,
+    source: Box<kube::Error>,
+}
+
+impl WriteError {
+    /// The reason as the API server gave it, for people.
+    pub(crate) fn reason(&self) -> String {
+        match &*self.source {
+            kube::Error::Api(status) => status.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// The API server's answer was 409: the object is no longer what the plan was made on, or exists.
+    pub(crate) fn is_conflict(&self) -> bool {
+        is_conflict(&self.source)
+    }
+
+    /// The API server's answer was 404.
+    pub(crate) fn is_not_found(&self) -> bool {
+        is_not_found(&self.source)
+    }
+
+    /// The namespace is being deleted, so that nothing can be made in it; it says so by 403 or 404.
+    pub(crate) fn is_namespace_gone(&self) -> bool {
+        match &*self.source {
+            kube::Error::Api(status) => {
+                status.code == 404
+                    || status.code == 403 && status.message.contains("because it is being terminated")
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The API server's answer was 409.
+#[must_use]
+pub fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+/// The API server's answer was 404.
+#[must_use]
+pub fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
+
+/// Writes to the API server.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+}
+
+impl Writer {
+    /// A writer over this client.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    /// Makes a pod; JSON, so that fields newer than this build get there.
+    pub(crate) async fn create_pod(&self, pod: &Value) -> Result<(), WriteError> {
+        self.create::<Pod>("create pod", pod).await
+    }
+
+    /// Makes a volume claim; one that is there already is kept, whoever made it.
+    pub(crate) async fn ensure_claim(&self, claim: &Value) -> Result<(), WriteError> {
+        match self.create::<PersistentVolumeClaim>("create volume claim", claim).await {
+            Err(error) if error.is_conflict() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn create<K>(&self, what: &'static str, object: &Value) -> Result<(), WriteError>
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let resource = ApiResource::erase::<K>(&());
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        let wrap = |source| WriteError { what, namespace: namespace.clone(), name: name.clone(), source: Box::new(source) };
+        let object: DynamicObject =
+            serde_json::from_value(object.clone()).map_err(|e| wrap(kube::Error::SerdeError(e)))?;
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
+        api.create(&PostParams::default(), &object).await.map(drop).map_err(wrap)
+    }
+
+    /// Makes a GameServer.
+    pub(crate) async fn create_server(&self, server: &GameServer) -> Result<(), WriteError> {
+        let namespace = server.namespace().unwrap_or_default();
+        let api: Api<GameServer> = Api::namespaced(self.client.clone(), &namespace);
+        api.create(&PostParams::default(), server)
+            .await
+            .map(drop)
+            .map_err(error("create GameServer", &namespace, &server.name_any()))
+    }
+
+    /// Reads a pod from the API server itself.
+    pub(crate) async fn get_pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>, WriteError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        api.get_opt(name).await.map_err(error("get pod", namespace, name))
+    }
+
+    /// Reads a GameServer from the API server itself.
+    ///
+    /// # Errors
+    /// What the API server says; one that is not there is `None`.
+    pub async fn get_server(&self, namespace: &str, name: &str) -> Result<Option<GameServer>, WriteError> {
+        let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
+        api.get_opt(name).await.map_err(error("get GameServer", namespace, name))
+    }
+
+    /// Deletes a pod that still is the one the plan was made on. One that is gone is fine.
+    pub(crate) async fn delete_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        resource_version: Option<&str>,
+    ) -> Result<(), WriteError> {
+        self.delete::<Pod>("delete pod", namespace, name, uid, resource_version).await
+    }
+
+    /// Deletes a GameServer by its uid. One that is gone, or is another by now, is fine.
+    pub(crate) async fn delete_server(&self, namespace: &str, name: &str, uid: &str) -> Result<(), WriteError> {
+        match self.delete::<GameServer>("delete GameServer", namespace, name, uid, None).await {
+            Err(error) if error.is_conflict() => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn delete<K>(
+        &self,
+        what: &'static str,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+        resource_version: Option<&str>,
+    ) -> Result<(), WriteError>
+    where
+        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
+            + Clone
+            + std::fmt::Debug
+            + serde::de::DeserializeOwned,
+    {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        let params = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: Some(uid.to_owned()),
+                resource_version: resource_version.map(str::to_owned),
+            }),
+            ..DeleteParams::background()
+        };
+        match api.delete(name, &params).await {
+            Err(source) if !is_not_found(&source) => Err(error(what, namespace, name)(source)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies a strategic merge patch to a pod.
+    pub(crate) async fn patch_pod(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        api.patch(name, &patch_params(), &Patch::Strategic(patch))
+            .await
+            .map(drop)
+            .map_err(error("patch pod", namespace, name))
+    }
+
+    /// Applies a strategic merge patch to a pod's status.
+    pub(crate) async fn patch_pod_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        api.patch_status(name, &patch_params(), &Patch::Strategic(patch))
+            .await
+            .map(drop)
+            .map_err(error("patch status of pod", namespace, name))
+    }
+
+    /// Applies a merge patch to a GameServer and returns it as it is then.
+    ///
+    /// # Errors
+    /// What the API server says; 409 where the patch carries the uid or resourceVersion of another.
+    pub async fn patch_server(&self, namespace: &str, name: &str, patch: &Value) -> Result<GameServer, WriteError> {
+        let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
+        api.patch(name, &patch_params(), &Patch::Merge(patch))
+            .await
+            .map_err(error("patch GameServer", namespace, name))
+    }
+
+    /// Applies a merge patch to a GameServer's status.
+    pub(crate) async fn patch_server_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+        let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
+        api.patch_status(name, &patch_params(), &Patch::Merge(patch))
+            .await
+            .map(drop)
+            .map_err(error("patch status of GameServer", namespace, name))
+    }
+
+    /// Applies a merge patch to a set.
+    pub(crate) async fn patch_set(&self, namespace: &str, name: &str, patch: &Value) -> Result<GameServerSet, WriteError> {
+        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
+        api.patch(name, &patch_params(), &Patch::Merge(patch))
+            .await
+            .map_err(error("patch GameServerSet", namespace, name))
+    }
+
+    /// Applies a merge patch to a set's status.
+    pub(crate) async fn patch_set_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
+        api.patch_status(name, &patch_params(), &Patch::Merge(patch))
+            .await
+            .map(drop)
+            .map_err(error("patch status of GameServerSet", namespace, name))
+    }
+
+    /// Writes an event. One that is there already was written by an earlier try; in a namespace that is
+    /// going nobody will miss it.
+    ///
+    /// # Errors
+    /// What else the API server says.
+    pub async fn event(&self, event: &Event, involved: &Involved) -> Result<(), WriteError> {
+        let object = event.object(involved, Timestamp::now());
+        match self.create::<CoreEvent>("create event", &object).await {
+            Err(error) if error.is_conflict() || error.is_namespace_gone() => Ok(()),
+            other => other,
+        }
+    }
+}
+
+fn error(what: &'static str, namespace: &str, name: &str) -> impl FnOnce(kube::Error) -> WriteError {
+    let (namespace, name) = (namespace.to_owned(), name.to_owned());
+    move |source| WriteError { what, namespace, name, source: Box::new(source) }
+}
+
+/// Names us in managedFields; otherwise a plain merge patch.
+fn patch_params() -> PatchParams {
+    PatchParams { field_manager: Some("gamewarden".to_owned()), ..PatchParams::default() }
+}
