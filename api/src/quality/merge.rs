@@ -31,12 +31,13 @@ pub fn merge<'a>(
         .cloned()
         .unwrap_or_default();
     let by_hand = !is_ours(current, wrote);
-    let stays = match current {
-        OpsState::Maintaining => true,
-        OpsState::Allocated => opinion == OpsState::None,
-        // A value that a quality wants too has still not been written by it.
-        same => *same == opinion,
-    };
+    // A value that a quality wants too has still not been written by it.
+    let stays = *current == opinion
+        || match current {
+            OpsState::Maintaining => true,
+            OpsState::Allocated => opinion == OpsState::None,
+            _ => false,
+        };
     if by_hand && stays {
         return Merged {
             ops_state: current.clone(),

@@ -35,6 +35,8 @@ pub use settings::ProbeSettings;
 pub use verdict::{Counter, Verdict};
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod walkthroughs;

@@ -1,5 +1,7 @@
 //! What people are told when a verdict's effect is not all that was asked for.
 
+use super::outcome::cut_at;
+
 /// A Warning event on the GameServer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notice {
@@ -38,5 +40,5 @@ const MAX_QUOTED: usize = 256;
 
 /// A probe's text as events quote it.
 pub(super) fn cut(text: &str) -> &str {
-    &text[..text.floor_char_boundary(MAX_QUOTED)]
+    cut_at(text, MAX_QUOTED)
 }

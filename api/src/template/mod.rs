@@ -169,4 +169,6 @@ fn uses_result(nodes: &[Node]) -> bool {
 }
 
 #[cfg(test)]
+mod refusals;
+#[cfg(test)]
 mod tests;
