@@ -42,9 +42,16 @@ pub fn result_text(success: bool, stdout: &[u8], stderr: &[u8]) -> String {
 fn cleaned(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output).replace(['|', '\n', '\r'], "");
     let text = text.trim();
-    text[..text.floor_char_boundary(MAX_RESULT)]
-        .trim_end()
-        .to_owned()
+    cut_at(text, MAX_RESULT).trim_end().to_owned()
+}
+
+/// The first `max` bytes at most, whole characters only.
+pub(super) fn cut_at(text: &str, max: usize) -> &str {
+    let mut end = max.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 #[cfg(test)]
