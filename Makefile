@@ -68,7 +68,7 @@ lint: ## Lints of all Rust code, as errors
 
 .PHONY: deny
 deny: ## Check dependencies: licenses, sources, banned ones
-	@tools=$$(tests/tools deny) && PATH="$$tools:$$PATH" cargo deny check bans licenses sources
+	@tools=$$(tests/tools deny) && PATH="$$tools:$$PATH" cargo deny --log-level error check bans licenses sources
 
 .PHONY: images
 images: ## Make the container images as OCI archives, in .cluster/images
