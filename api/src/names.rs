@@ -31,6 +31,8 @@ pub const NODE_NAME: &str = "game.kruise.io/node-name";
 pub const OPS_STATE_LAST_CHANGED: &str = "game.kruise.io/opsState-last-changed-time";
 /// Annotation on pods: when the state last changed (RFC 3339).
 pub const STATE_LAST_CHANGED: &str = "game.kruise.io/state-last-changed-time";
+/// Annotation on pods: names of the containers that an in-place update restarts, with commas.
+pub const UPDATING_CONTAINERS: &str = "game.kruise.io/gs-updating-containers";
 /// Annotation on sets: the reserved ordinals in force, as `1,2,5-7`.
 pub const RESERVE_IDS: &str = "game.kruise.io/reserve-ids";
 /// Annotation on GameServers: hash of the template metadata last merged into them.
@@ -51,6 +53,9 @@ pub const IN_PLACE_UPDATE_READY: &str = "InPlaceUpdateReady";
 
 /// Annotation on GameServers: the verdicts whose effect the spec beside it already shows.
 pub const VERDICTS: &str = "gamewarden.dev/verdicts";
+
+/// Annotation on sets: the ordinals that the set's servers have, lost ones included, as `1,2,5-7`.
+pub const ORDINALS: &str = "gamewarden.dev/ordinals";
 
 /// Component that our events name as their source, as OpenKruiseGame's do.
 pub const EVENT_COMPONENT: &str = "gameserver-controller";

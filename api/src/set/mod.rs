@@ -1,1 +1,39 @@
 //! One set: which pods and GameServers to make, update and remove; its status.
+//!
+//! ```text
+//!   snapshot  the set, its pods and GameServers, as the caller sees them now
+//!   roster    whose pod is whose: servers by ordinal, foreign pods, stale GameServers
+//!   revision  the template → its revision
+//!   update    which pods to make again with the new template now
+//!   gs        which GameServers to mark, to unmark and to delete
+//!   patch     what to write on the set before anything else
+//!   removal   a pod to delete, and what that is conditioned on
+//!   events    what to say about the set
+//!   plan      all of it
+//!   status    what to show in the set's status
+//! ```
+
+mod events;
+mod gs;
+mod patch;
+mod plan;
+mod removal;
+mod revision;
+mod roster;
+mod snapshot;
+mod status;
+mod update;
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod plan_tests;
+#[cfg(test)]
+mod update_tests;
+
+pub use gs::ServerRef;
+pub use plan::{Conflict, Plan, Problem, plan};
+pub use removal::{Reason, Removal};
+pub use revision::revision;
+pub use snapshot::Snapshot;
+pub use status::status;

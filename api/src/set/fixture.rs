@@ -1,0 +1,126 @@
+//! A small cluster for tests.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    names,
+    types::{GameServer, GameServerSet},
+};
+
+pub(super) const NOW: &str = "2026-01-01T01:00:00Z";
+
+/// A set `game` with its pods and GameServers; the set remembers its ordinals unless told otherwise.
+pub(super) struct Cluster {
+    pub(super) set: Value,
+    pub(super) pods: Vec<Value>,
+    pub(super) servers: Vec<Value>,
+    pub(super) removed: BTreeSet<String>,
+}
+
+impl Cluster {
+    pub(super) fn new(replicas: i32, ordinals: &str) -> Self {
+        Self {
+            set: json!({
+                "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet",
+                "metadata": {
+                    "name": "game", "namespace": "default", "uid": "set-uid", "resourceVersion": "7", "generation": 3,
+                    "annotations": {names::ORDINALS: ordinals},
+                },
+                "spec": {"replicas": replicas, "gameServerTemplate": {"spec": {"containers": [{"name": "main", "image": "v1"}]}}},
+            }),
+            pods: Vec::new(),
+            servers: Vec::new(),
+            removed: BTreeSet::new(),
+        }
+    }
+
+    /// A ready pod of the current template with a GameServer that it owns (Cascade).
+    pub(super) fn with(mut self, ordinal: u32, ops_state: &str) -> Self {
+        let (name, uid) = (format!("game-{ordinal}"), format!("pod-uid-{ordinal}"));
+        let set: GameServerSet = serde_json::from_value(self.set.clone()).unwrap();
+        self.pods.push(json!({
+            "metadata": {
+                "name": name, "uid": uid, "resourceVersion": "100", "creationTimestamp": "2026-01-01T00:00:00Z",
+                "labels": {names::OWNER_GSS: "game", names::REVISION_HASH: revision(&set)},
+                "ownerReferences": [owner("GameServerSet", "game", "set-uid")],
+            },
+            "status": {
+                "phase": "Running",
+                "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:59:50Z"}],
+            },
+        }));
+        self.servers.push(json!({
+            "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServer",
+            "metadata": {
+                "name": name, "uid": format!("gs-uid-{ordinal}"), "resourceVersion": "200",
+                "creationTimestamp": "2026-01-01T00:00:00Z", "labels": {},
+                "ownerReferences": [owner("Pod", &name, &uid)],
+            },
+            "spec": {"opsState": ops_state},
+        }));
+        self
+    }
+
+    /// As [`Self::with`], but the set owns the GameServers (Delete).
+    pub(super) fn outliving(mut self) -> Self {
+        for server in &mut self.servers {
+            server["metadata"]["ownerReferences"] =
+                json!([owner("GameServerSet", "game", "set-uid")]);
+        }
+        self
+    }
+
+    pub(super) fn ask<T>(&self, question: impl Fn(&Snapshot<'_>) -> T) -> T {
+        let set: GameServerSet = serde_json::from_value(self.set.clone()).unwrap();
+        let pods: Vec<Pod> = self
+            .pods
+            .iter()
+            .map(|p| serde_json::from_value(p.clone()).unwrap())
+            .collect();
+        let servers: Vec<GameServer> = self
+            .servers
+            .iter()
+            .map(|s| serde_json::from_value(s.clone()).unwrap())
+            .collect();
+        question(&Snapshot {
+            set: &set,
+            pods: &pods.iter().collect::<Vec<_>>(),
+            servers: &servers.iter().collect::<Vec<_>>(),
+            removed: &|uid| self.removed.contains(uid),
+            now: NOW.parse::<Timestamp>().unwrap(),
+        })
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.ask(plan)
+    }
+
+    pub(super) fn old(&mut self, index: usize) {
+        self.pods[index]["metadata"]["labels"][names::REVISION_HASH] = json!("game-old");
+    }
+
+    pub(super) fn not_ready(&mut self, index: usize) {
+        self.pods[index]["status"]["conditions"][0]["status"] = json!("False");
+    }
+}
+
+pub(super) fn owner(kind: &str, name: &str, uid: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": kind, "name": name, "uid": uid, "controller": true})
+}
+
+pub(super) fn names_of(removals: &[Removal]) -> Vec<&str> {
+    removals.iter().map(|r| r.name.as_str()).collect()
+}
+
+pub(super) fn messages(plan: &Plan) -> Vec<&str> {
+    plan.events.iter().map(|e| e.message.as_str()).collect()
+}
+
+pub(super) fn gs_names(servers: &[ServerRef]) -> Vec<&str> {
+    servers.iter().map(|s| s.name.as_str()).collect()
+}

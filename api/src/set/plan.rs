@@ -1,0 +1,283 @@
+//! What to do about a set now.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use serde_json::Value;
+
+use super::{
+    ServerRef, Snapshot,
+    events::{self, Observed},
+    gs::{marked, outlives_its_pod, server_plan},
+    patch::set_patch,
+    removal::{Reason, Removal},
+    revision,
+    roster::{Member, Roster},
+    update::update_plan,
+};
+use crate::{
+    event::Event,
+    names,
+    scale::{self, Ordinals, ReserveIds},
+    types::IntOrString,
+};
+
+/// A pod that ended within this time of being made is not made again before it has passed, so that one
+/// that ends at once (a node that refuses it) does not spin.
+const LOST_POD_PAUSE: Duration = Duration::from_secs(10);
+
+/// What to do, in this order: `set_patch`, then all but `events`, then `events`. Where `set_patch` is
+/// refused, nothing else may be done: the plan is to be made again. Whatever else fails may be left to the
+/// next plan.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// JSON merge patch of the set: its ordinals, reserve ids and lowered replicas, with the
+    /// resourceVersion the plan was made from.
+    pub set_patch: Option<Value>,
+    /// Ordinals to make a pod for.
+    pub create: Vec<u32>,
+    /// Pods that scale-down takes, in order.
+    pub remove: Vec<Removal>,
+    /// Pods to delete so that they are made again.
+    pub replace: Vec<Removal>,
+    /// GameServers to label [`names::GS_DELETING`] `"true"`, before their pods go.
+    pub gs_mark_deleting: Vec<ServerRef>,
+    /// GameServers to take that label off: they are wanted again.
+    pub gs_unmark_deleting: Vec<ServerRef>,
+    /// GameServers to delete.
+    pub gs_delete: Vec<ServerRef>,
+    /// What to say about the set. The same event comes with every plan while its cause lasts; its name is
+    /// the same too, so that writing it twice is a conflict and not a second alert.
+    pub events: Vec<Event>,
+    /// When to look again although nothing has changed.
+    pub requeue_after: Option<Duration>,
+    /// Pods that stand in the set's way.
+    pub conflicts: Vec<Conflict>,
+    /// Fields of the spec that could not be used as written.
+    pub problems: Vec<Problem>,
+}
+
+/// A pod that stands in the set's way.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("pod {pod} {why}")]
+pub struct Conflict {
+    /// Name of the pod.
+    pub pod: String,
+    /// What is wrong with it, and what to do.
+    pub why: String,
+    /// Its uid.
+    pub uid: String,
+}
+
+/// A field of the spec that could not be used as written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {message}")]
+pub struct Problem {
+    /// The field.
+    pub path: String,
+    /// The value, what is wrong with it, and what to write instead.
+    pub message: String,
+}
+
+/// Makes the plan. A set that is being deleted plans nothing: garbage collection does the rest. Nor does
+/// one whose pods belong to a workload of OpenKruise.
+#[must_use]
+pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
+    if snapshot.set.metadata.deletion_timestamp.is_some() {
+        return Plan::default();
+    }
+    let roster = Roster::of(snapshot);
+    if let Some(workload) = roster.kruise_workload() {
+        return Plan {
+            events: vec![events::managed_elsewhere(workload)],
+            ..Plan::default()
+        };
+    }
+
+    let mut problems = Vec::new();
+    let reserved = reserved(snapshot, &mut problems);
+    let remembered = snapshot
+        .annotation(names::ORDINALS)
+        .and_then(|text| text.parse::<Ordinals>().ok());
+    let scaled = scale_plan(
+        snapshot,
+        &roster,
+        &reserved,
+        remembered.as_ref(),
+        &mut problems,
+    );
+    let leaving: BTreeSet<u32> = scaled.remove.iter().map(|l| l.ordinal).collect();
+    let stay: Vec<&Member<'_>> = roster
+        .members
+        .values()
+        .filter(|m| !m.leaving() && !leaving.contains(&m.ordinal))
+        .collect();
+    let (dead, alive): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
+        stay.into_iter().partition(|m| m.dead);
+
+    let revision = revision(snapshot.set);
+    let replicas = usize::try_from(
+        scaled
+            .lower_replicas_to
+            .unwrap_or(snapshot.set.spec.replicas),
+    )
+    .unwrap_or(0);
+    let updated = update_plan(
+        snapshot,
+        &alive,
+        replicas,
+        update_bound(snapshot, &mut problems),
+        &revision,
+    );
+    let (lost, waiting): (Vec<&Member<'_>>, Vec<&Member<'_>>) = dead
+        .into_iter()
+        .partition(|m| pause_left(snapshot, m).is_none());
+
+    let removal =
+        |ordinal: u32, reason| roster.members.get(&ordinal).map(|m| Removal::of(m, reason));
+    let replace = (lost.iter().map(|m| (m.ordinal, Reason::Lost)))
+        .chain(updated.recreate.iter().map(|o| (*o, Reason::Update)))
+        .filter_map(|(ordinal, reason)| removal(ordinal, reason))
+        .collect();
+    let remove = scaled
+        .remove
+        .iter()
+        .filter_map(|l| removal(l.ordinal, l.why.into()))
+        .collect();
+
+    let servers = server_plan(snapshot, &roster, &scaled.seats, &leaving);
+    let conflicts = events::conflicts(&roster);
+    Plan {
+        set_patch: set_patch(snapshot, &scaled, &reserved),
+        create: scaled.create,
+        remove,
+        replace,
+        gs_mark_deleting: servers.mark,
+        gs_unmark_deleting: servers.unmark,
+        gs_delete: servers.delete,
+        events: events::events(
+            snapshot,
+            &Observed {
+                before: remembered.as_ref().map(Ordinals::count),
+                after: scaled.seats.count(),
+                in_place_only: updated.in_place_only.then_some(revision.as_str()),
+                conflicts: &conflicts,
+                problems: &problems,
+            },
+        ),
+        requeue_after: requeue_after(snapshot, &alive, &waiting),
+        conflicts,
+        problems,
+    }
+}
+
+fn reserved(snapshot: &Snapshot<'_>, problems: &mut Vec<Problem>) -> Ordinals {
+    let read = ReserveIds::parse(&snapshot.set.spec.reserve_game_server_ids);
+    problems.extend(read.problems.iter().map(|p| Problem {
+        path: p.path(),
+        message: format!("{}: {}", p.value, p.fault),
+    }));
+    read.ids
+}
+
+fn scale_plan(
+    snapshot: &Snapshot<'_>,
+    roster: &Roster<'_>,
+    reserved: &Ordinals,
+    remembered: Option<&Ordinals>,
+    problems: &mut Vec<Problem>,
+) -> scale::ScalePlan {
+    // Nobody remembers: the ordinals are those of what is there, GameServers that have lost their pod included.
+    let found = || {
+        let pods = roster
+            .members
+            .values()
+            .filter(|m| !m.leaving())
+            .map(|m| m.ordinal);
+        let servers = roster
+            .servers
+            .iter()
+            .filter(|(_, s)| outlives_its_pod(snapshot, s) && !marked(s));
+        pods.chain(servers.map(|(ordinal, _)| *ordinal)).collect()
+    };
+    let seats: Ordinals = remembered.cloned().unwrap_or_else(found);
+    let servers: Vec<scale::Server> = roster.members.values().map(Member::scale_server).collect();
+    let strategy = snapshot.set.spec.scale_strategy.clone().unwrap_or_default();
+    let max_unavailable = bound(
+        snapshot,
+        "spec.scaleStrategy.maxUnavailable",
+        strategy.max_unavailable.as_ref(),
+        problems,
+    );
+    scale::plan(&scale::Input {
+        replicas: snapshot.set.spec.replicas,
+        reserved,
+        seats: &seats,
+        strategy: strategy.scale_down_strategy_type.unwrap_or_default(),
+        max_unavailable,
+        servers: &servers,
+        blocked: &roster.blocked(),
+    })
+}
+
+fn update_bound(snapshot: &Snapshot<'_>, problems: &mut Vec<Problem>) -> usize {
+    let rolling = snapshot
+        .set
+        .spec
+        .update_strategy
+        .as_ref()
+        .and_then(|s| s.rolling_update.as_ref());
+    let written = rolling.and_then(|r| r.max_unavailable.as_ref());
+    bound(
+        snapshot,
+        "spec.updateStrategy.rollingUpdate.maxUnavailable",
+        written,
+        problems,
+    )
+    .unwrap_or(1)
+}
+
+fn bound(
+    snapshot: &Snapshot<'_>,
+    path: &str,
+    written: Option<&IntOrString>,
+    problems: &mut Vec<Problem>,
+) -> Option<usize> {
+    match scale::max_unavailable(written?, snapshot.set.spec.replicas) {
+        Ok(bound) => Some(bound),
+        Err(error) => {
+            problems.push(Problem {
+                path: path.to_owned(),
+                message: error.to_string(),
+            });
+            None
+        }
+    }
+}
+
+/// How long a lost pod must still wait before it is made again.
+fn pause_left(snapshot: &Snapshot<'_>, member: &Member<'_>) -> Option<Duration> {
+    let made = member.pod.metadata.creation_timestamp.as_ref()?;
+    let age = snapshot.now.duration_since(made.0);
+    // A pod from the future (clocks differ) is no younger than one made now.
+    let age = Duration::try_from(age).unwrap_or_default();
+    LOST_POD_PAUSE
+        .checked_sub(age)
+        .filter(|left| !left.is_zero())
+}
+
+fn requeue_after(
+    snapshot: &Snapshot<'_>,
+    alive: &[&Member<'_>],
+    waiting: &[&Member<'_>],
+) -> Option<Duration> {
+    let min_ready = Duration::from_secs(u64::try_from(snapshot.min_ready_seconds()).unwrap_or(0));
+    let available = alive.iter().filter_map(|m| {
+        let ready_for = Duration::try_from(m.ready_for?).unwrap_or_default();
+        min_ready
+            .checked_sub(ready_for)
+            .filter(|left| !left.is_zero())
+    });
+    available
+        .chain(waiting.iter().filter_map(|m| pause_left(snapshot, m)))
+        .min()
+}

@@ -1,0 +1,224 @@
+//! Whose pod is whose: the servers of a set by ordinal, the pods that are not ours, the GameServers that
+//! speak of a pod that is gone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::SignedDuration;
+use k8s_openapi::{
+    api::core::v1::{Pod, PodCondition},
+    apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
+};
+
+use super::Snapshot;
+use crate::{
+    names, scale,
+    types::{GameServer, GameServerSpec, OpsState},
+};
+
+/// Kruise's lifecycle state of a pod that a preDelete hook holds.
+const PREPARING_DELETE: &str = "PreparingDelete";
+
+/// A pod of the set, with its GameServer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Member<'a> {
+    pub(super) ordinal: u32,
+    pub(super) pod: &'a Pod,
+    /// The GameServer, unless it is missing or speaks of an earlier pod of this name.
+    pub(super) server: Option<&'a GameServer>,
+    /// The pod terminates.
+    pub(super) terminating: bool,
+    /// A preDelete hook holds the pod.
+    pub(super) pre_delete: bool,
+    /// The pod has ended for good.
+    pub(super) dead: bool,
+    /// For how long the pod has been ready; `None` where it is not.
+    pub(super) ready_for: Option<SignedDuration>,
+}
+
+impl<'a> Member<'a> {
+    fn new(
+        ordinal: u32,
+        pod: &'a Pod,
+        server: Option<&'a GameServer>,
+        snapshot: &Snapshot<'_>,
+    ) -> Self {
+        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
+        let removed = pod
+            .metadata
+            .uid
+            .as_deref()
+            .is_some_and(|uid| (snapshot.removed)(uid));
+        let dead = matches!(phase, Some("Failed" | "Succeeded"));
+        let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead);
+        Self {
+            ordinal,
+            pod,
+            server,
+            terminating: pod.metadata.deletion_timestamp.is_some() || removed,
+            pre_delete: label(&pod.metadata, names::LIFECYCLE_STATE) == Some(PREPARING_DELETE),
+            dead,
+            ready_for: ready.map(|c| {
+                // A condition without a time is as old as one can be: nothing says otherwise.
+                c.last_transition_time
+                    .as_ref()
+                    .map_or(SignedDuration::MAX, |t| snapshot.now.duration_since(t.0))
+            }),
+        }
+    }
+
+    /// Counts neither as existing nor as a candidate.
+    pub(super) fn leaving(&self) -> bool {
+        self.terminating || self.pre_delete
+    }
+
+    pub(super) fn ready(&self) -> bool {
+        self.ready_for.is_some()
+    }
+
+    pub(super) fn available(&self, min_ready_seconds: i64) -> bool {
+        self.ready_for
+            .is_some_and(|d| d.as_secs() >= min_ready_seconds)
+    }
+
+    pub(super) fn revision(&self) -> Option<&'a str> {
+        label(&self.pod.metadata, names::REVISION_HASH)
+    }
+
+    fn spec(&self) -> Option<&'a GameServerSpec> {
+        self.server.map(|server| &server.spec)
+    }
+
+    pub(super) fn update_priority(&self) -> i64 {
+        scale::priority(self.spec().and_then(|s| s.update_priority.as_ref()))
+    }
+
+    /// What the scale plan wants to know of it.
+    pub(super) fn scale_server(&self) -> scale::Server {
+        scale::Server {
+            ordinal: self.ordinal,
+            ops_state: self
+                .spec()
+                .and_then(|s| s.ops_state.clone())
+                .unwrap_or(OpsState::None),
+            deletion_priority: scale::priority(
+                self.spec().and_then(|s| s.deletion_priority.as_ref()),
+            ),
+            leaving: self.leaving(),
+            dead: self.dead,
+            ready: self.ready(),
+        }
+    }
+}
+
+/// A pod that carries our owner label and is not ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Foreign<'a> {
+    pub(super) pod: &'a Pod,
+    /// The ordinal, where it holds one of our names.
+    pub(super) ordinal: Option<u32>,
+    pub(super) controller: Option<&'a OwnerReference>,
+    /// It goes by itself: it terminates, or the garbage collector takes it with an earlier set of our name.
+    pub(super) going: bool,
+}
+
+/// The set's pods and GameServers, sorted out.
+#[derive(Debug, Default)]
+pub(super) struct Roster<'a> {
+    /// Our pods by ordinal.
+    pub(super) members: BTreeMap<u32, Member<'a>>,
+    /// Our pods whose name no server has.
+    pub(super) misnamed: Vec<&'a Pod>,
+    /// The others.
+    pub(super) foreign: Vec<Foreign<'a>>,
+    /// GameServers by ordinal, whatever they speak of.
+    pub(super) servers: BTreeMap<u32, &'a GameServer>,
+}
+
+impl<'a> Roster<'a> {
+    pub(super) fn of(snapshot: &Snapshot<'a>) -> Self {
+        let mut roster = Self::default();
+        for server in snapshot.servers {
+            if let Some(ordinal) = ordinal(snapshot, &server.metadata) {
+                roster.servers.insert(ordinal, server);
+            }
+        }
+        for pod in snapshot.pods {
+            let ordinal = ordinal(snapshot, &pod.metadata);
+            let controller = controller(&pod.metadata);
+            if controller.is_none_or(|c| c.uid != snapshot.uid()) {
+                let earlier = controller
+                    .is_some_and(|c| c.kind == "GameServerSet" && c.name == snapshot.name());
+                let going = earlier || pod.metadata.deletion_timestamp.is_some();
+                roster.foreign.push(Foreign {
+                    pod,
+                    ordinal,
+                    controller,
+                    going,
+                });
+            } else if let Some(ordinal) = ordinal {
+                let server = roster
+                    .servers
+                    .get(&ordinal)
+                    .copied()
+                    .filter(|s| !stale(s, pod));
+                roster
+                    .members
+                    .insert(ordinal, Member::new(ordinal, pod, server, snapshot));
+            } else {
+                roster.misnamed.push(pod);
+            }
+        }
+        roster
+    }
+
+    /// The ordinals whose name a foreign pod holds.
+    pub(super) fn blocked(&self) -> BTreeSet<u32> {
+        self.foreign.iter().filter_map(|f| f.ordinal).collect()
+    }
+
+    /// The foreign pod's controller, where OpenKruise's own workload runs this set.
+    pub(super) fn kruise_workload(&self) -> Option<&'a OwnerReference> {
+        let kruise = |c: &&OwnerReference| {
+            c.kind == "StatefulSet" && c.api_version.starts_with("apps.kruise.io/")
+        };
+        self.foreign
+            .iter()
+            .filter_map(|f| f.controller)
+            .find(kruise)
+    }
+}
+
+/// Whether the GameServer belongs to another pod than this one: it lives and dies with that one, and what it
+/// says is not true of this one.
+pub(super) fn stale(server: &GameServer, pod: &Pod) -> bool {
+    let mut pods = owners(&server.metadata)
+        .iter()
+        .filter(|o| o.kind == "Pod")
+        .peekable();
+    pods.peek().is_some() && pods.all(|o| Some(&o.uid) != pod.metadata.uid.as_ref())
+}
+
+pub(super) fn owners(metadata: &ObjectMeta) -> &[OwnerReference] {
+    metadata.owner_references.as_deref().unwrap_or_default()
+}
+
+pub(super) fn label<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
+    metadata.labels.as_ref()?.get(key).map(String::as_str)
+}
+
+fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
+    owners(metadata).iter().find(|o| o.controller == Some(true))
+}
+
+fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
+    pod.status
+        .as_ref()?
+        .conditions
+        .as_ref()?
+        .iter()
+        .find(|c| c.type_ == type_)
+}
+
+fn ordinal(snapshot: &Snapshot<'_>, metadata: &ObjectMeta) -> Option<u32> {
+    names::ordinal_of(snapshot.name(), metadata.name.as_deref()?)
+}

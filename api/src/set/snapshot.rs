@@ -1,0 +1,80 @@
+//! What a plan is made from.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::types::{GameServer, GameServerSet};
+
+/// A set as the caller sees it now.
+///
+/// The caller sees to two things. Its caches are filled: an empty one reads as "nothing is there" (which
+/// removes no server, but makes ones that exist already). And `set` is at least as new as the caller's own
+/// last write to it; else a Kill server that is gone already would be made again.
+#[derive(Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// The set.
+    pub set: &'a GameServerSet,
+    /// The pods that carry the set's owner label, foreign ones included.
+    pub pods: &'a [&'a Pod],
+    /// The GameServers that carry the set's owner label.
+    pub servers: &'a [&'a GameServer],
+    /// Whether the pod of this uid has been deleted by the caller although the watch does not show it yet.
+    pub removed: &'a dyn Fn(&str) -> bool,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl fmt::Debug for Snapshot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot")
+            .field("set", &self.set.metadata.name)
+            .field("pods", &self.pods.len())
+            .field("servers", &self.servers.len())
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Snapshot<'a> {
+    /// Name of the set.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        self.set.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// Its uid.
+    #[must_use]
+    pub fn uid(&self) -> &'a str {
+        self.set.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// An annotation of the set.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&'a str> {
+        self.set
+            .metadata
+            .annotations
+            .as_ref()?
+            .get(key)
+            .map(String::as_str)
+    }
+
+    /// Seconds that a server must be ready before it is available.
+    #[must_use]
+    pub fn min_ready_seconds(&self) -> i64 {
+        let rolling = self
+            .set
+            .spec
+            .update_strategy
+            .as_ref()
+            .and_then(|s| s.rolling_update.as_ref());
+        i64::from(
+            rolling
+                .and_then(|r| r.min_ready_seconds)
+                .unwrap_or(0)
+                .max(0),
+        )
+    }
+}
