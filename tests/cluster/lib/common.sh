@@ -152,12 +152,18 @@ require_machine() {
 # `down` will remove things from it.
 MARKER=$DIR/.gamewarden-cluster
 
+# Somebody may have removed the folder, or most of it, under a running cluster; the one
+# inside the checkout is ours in any case.
+dir_is_ours() {
+  [ -e "$MARKER" ] || [ "$DIR" = "$REPO/.cluster" ] || cgroups_exist
+}
+
 claim_dir() {
   [ "${#DIR}" -le 90 ] ||
     die "$DIR is too long for the path of a unix socket; set GAMEWARDEN_CLUSTER_DIR to a" \
       "shorter folder"
   mkdir -p "$DIR"
-  [ -e "$MARKER" ] || [ -z "$(ls -A "$DIR")" ] ||
+  dir_is_ours || [ -z "$(ls -A "$DIR")" ] ||
     die "$DIR holds files that are not a cluster's; set GAMEWARDEN_CLUSTER_DIR to a folder" \
       "of its own"
   [ -e "$MARKER" ] || : >"$MARKER"

@@ -50,6 +50,14 @@ make_cgroups() {
   done
 }
 
+cgroups_exist() {
+  local top
+  for top in $(cgroup_hierarchies); do
+    [ ! -d "$top/$CGROUP" ] || return 0
+  done
+  return 1
+}
+
 join_cgroups() {
   local top
   for top in $(cgroup_hierarchies); do
