@@ -1,1 +1,90 @@
-//! probe
+//! Probing: asks game servers how they are, on schedule, and writes what follows.
+//!
+//! ```text
+//!   stores (sets, pods) ─► targets ─► api::schedule ─► attempt ─► Prober (exec)
+//!                            │           when            one probe,    how
+//!                            │                           hung or not
+//!                            ▼                              │ Outcome
+//!                          notes                            ▼
+//!                       (what people                     runner ─► quality::Counter ─► Verdict
+//!                        are told)                                                       │
+//!                            ▲                                                           ▼
+//!                            └──────────────── verdict ◄─ quality::decide ◄─ GameServer (store)
+//!                                                 │ merge patch, on change only
+//!                                                 ▼
+//!                                             GameServer
+//! ```
+//!
+//! Memory holds counters and texts only. What has been said of a server is on its GameServer, and every
+//! outcome is compared with that: a write that failed, or a GameServer that was made again, is made good by
+//! the next outcome.
+
+mod attempt;
+mod exec;
+mod exec_status;
+mod metrics;
+mod note;
+mod results;
+mod runner;
+mod targets;
+mod verdict;
+mod writes;
+
+use std::{future::Future, time::Duration};
+
+use futures::future::BoxFuture;
+use gamewarden_api::quality::Outcome;
+
+pub use exec::{ExecProber, client};
+pub use metrics::Metrics;
+pub use note::Note;
+pub use results::Results;
+pub use runner::{Context, DEFAULT_MAX_IN_FLIGHT, Error, run};
+
+/// What a probe asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeTarget {
+    /// Namespace of the pod.
+    pub namespace: String,
+    /// Name of the pod.
+    pub pod: String,
+    /// Name of the container.
+    pub container: String,
+    /// How it is asked.
+    pub handler: Handler,
+}
+
+/// How a container is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handler {
+    /// Runs this command in it, without a shell.
+    Exec(Vec<String>),
+}
+
+/// What came of a probe.
+pub struct Answer {
+    /// The outcome, at the timeout at the latest.
+    pub outcome: Outcome,
+    /// Where the probe timed out and could not be stopped: resolves when it ends after all. Dropping it
+    /// lets go of the probe, which may then run on unseen.
+    pub hanging: Option<BoxFuture<'static, ()>>,
+}
+
+impl Answer {
+    /// The answer of a probe that has ended.
+    #[must_use]
+    pub fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            hanging: None,
+        }
+    }
+}
+
+/// A way to ask a container. Clones ask through the same connections.
+pub trait Prober: Clone + Send + Sync + 'static {
+    /// Asks. A container that does not answer within `timeout` has failed; one that could not be reached
+    /// is Unknown.
+    fn probe(&self, target: &ProbeTarget, timeout: Duration)
+    -> impl Future<Output = Answer> + Send;
+}

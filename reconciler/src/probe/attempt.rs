@@ -1,0 +1,120 @@
+//! One start of a probe, through to its end.
+//!
+//! A command that hangs cannot be stopped through the API, and one more would be left in the container with
+//! every period. Therefore a probe that timed out stays open and its target is not asked again while it
+//! hangs; its failure is said again each period (or each timeout, if that is longer), as if it had been asked
+//! and had hung again. After [`LET_GO`] it is given up, and the next one starts afresh.
+
+use std::time::Duration;
+
+use gamewarden_api::quality::{Outcome, ProbeSettings};
+use tokio::time::{Instant, interval_at, sleep};
+
+use super::{Answer, ProbeTarget, Prober};
+
+/// How long after its timeout a hanging probe is kept.
+pub(super) const LET_GO: Duration = Duration::from_secs(30);
+
+/// An outcome of a probe that may go on.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) outcome: Outcome,
+    /// From the start of the probe to its first outcome; none for the repeated ones.
+    pub(super) took: Option<Duration>,
+    /// The probe goes on after this.
+    pub(super) hanging: bool,
+}
+
+/// Probes once and tells each outcome; returns when the probe has ended or is let go.
+pub(super) async fn attempt<P: Prober>(
+    prober: &P,
+    target: &ProbeTarget,
+    settings: &ProbeSettings,
+    mut tell: impl FnMut(Report),
+) {
+    let start = Instant::now();
+    let Answer { outcome, hanging } = prober.probe(target, settings.timeout).await;
+    tell(Report {
+        outcome: outcome.clone(),
+        took: Some(start.elapsed()),
+        hanging: hanging.is_some(),
+    });
+    let Some(mut hanging) = hanging else {
+        return;
+    };
+    let every = settings.period.max(settings.timeout);
+    let mut again = interval_at(Instant::now() + every, every);
+    let mut let_go = std::pin::pin!(sleep(LET_GO));
+    loop {
+        tokio::select! {
+            biased;
+            () = &mut hanging => return,
+            () = &mut let_go => return,
+            _ = again.tick() => tell(Report { outcome: outcome.clone(), took: None, hanging: true }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use gamewarden_api::types::ServiceQuality;
+
+    use super::{super::Handler, *};
+
+    /// Times out after the timeout and ends so long after that.
+    #[derive(Clone)]
+    struct Hangs(Duration);
+
+    impl Prober for Hangs {
+        async fn probe(&self, _: &ProbeTarget, timeout: Duration) -> Answer {
+            sleep(timeout).await;
+            Answer {
+                outcome: Outcome::Failure {
+                    result: "timed out".to_owned(),
+                },
+                hanging: Some(sleep(self.0).boxed()),
+            }
+        }
+    }
+
+    /// When which reports came, and when it ended, in seconds after the start.
+    async fn seconds(hang: u64, period: i32, timeout: i32) -> (Vec<u64>, u64) {
+        let quality = ServiceQuality {
+            period_seconds: Some(period),
+            timeout_seconds: Some(timeout),
+            ..ServiceQuality::default()
+        };
+        let target = ProbeTarget {
+            namespace: "ns".to_owned(),
+            pod: "pod".to_owned(),
+            container: "game".to_owned(),
+            handler: Handler::Exec(vec!["idle".to_owned()]),
+        };
+        let start = Instant::now();
+        let mut told = Vec::new();
+        let tell = |report: Report| {
+            assert!(report.hanging);
+            assert!(matches!(report.outcome, Outcome::Failure { .. }));
+            told.push(start.elapsed().as_secs());
+        };
+        let prober = Hangs(Duration::from_secs(hang));
+        attempt(&prober, &target, &ProbeSettings::of(&quality), tell).await;
+        (told, start.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_probe_fails_again_each_period_and_ends_with_the_command() {
+        assert_eq!(seconds(10, 3, 1).await, (vec![1, 4, 7, 10], 11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn with_a_timeout_longer_than_the_period_it_fails_each_timeout() {
+        assert_eq!(seconds(12, 3, 5).await, (vec![5, 10, 15], 17));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_never_ends_is_let_go() {
+        assert_eq!(seconds(3600, 20, 1).await, (vec![1, 21], 31));
+    }
+}

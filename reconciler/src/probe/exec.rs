@@ -1,0 +1,159 @@
+//! The central backend: `pods/exec` through the API server.
+//!
+//! Each probe is a WebSocket connection of its own. Both output streams are read to their end while the
+//! status is awaited (one that is not read stops the other, and the status never comes), but only their
+//! beginning is kept.
+//!
+//! The API has no way to stop the command: hanging up leaves it running in the container. So a probe that
+//! timed out keeps its connection, and who asked learns from [`Answer::hanging`] when it has ended.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use gamewarden_api::quality::Outcome;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client, Config,
+    api::{AttachParams, AttachedProcess},
+};
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+use super::{Answer, Handler, ProbeTarget, Prober, exec_status};
+
+/// How much of each stream is kept: more than a result may have (1,024 bytes), for what is cut from it.
+const KEPT: usize = 4096;
+/// How long the API server may take to open the stream. It is no part of the probe's timeout: a slow API
+/// server is not a slow game.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A client for probes: it never tries again (the schedule does that, and by then the answer may be another).
+///
+/// # Errors
+/// The configuration holds no usable credentials or addresses.
+pub fn client(mut config: Config) -> Result<Client, kube::Error> {
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    Client::try_from(config)
+}
+
+/// Probes by `pods/exec`.
+#[derive(Clone)]
+pub struct ExecProber {
+    client: Client,
+}
+
+impl ExecProber {
+    /// Probes through this client, which should be one of [`client`].
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+
+    async fn start(&self, target: &ProbeTarget) -> Result<AttachedProcess, String> {
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &target.namespace);
+        let params = AttachParams::default()
+            .container(&target.container)
+            .stdin(false)
+            .stdout(true)
+            .stderr(true)
+            .max_stdout_buf_size(KEPT)
+            .max_stderr_buf_size(KEPT);
+        let Handler::Exec(command) = &target.handler;
+        let started = pods.exec(&target.pod, command.iter().map(String::as_str), &params);
+        match tokio::time::timeout(CONNECT, started).await {
+            Ok(Ok(process)) => Ok(process),
+            Ok(Err(kube::Error::Api(status))) => Err(status.message),
+            Ok(Err(error)) => Err(with_sources(&error)),
+            Err(_) => Err(format!(
+                "the API server did not open the stream within {}s",
+                CONNECT.as_secs()
+            )),
+        }
+    }
+}
+
+impl Prober for ExecProber {
+    async fn probe(&self, target: &ProbeTarget, timeout: Duration) -> Answer {
+        let process = match self.start(target).await {
+            Ok(process) => process,
+            Err(reason) => return Answer::of(Outcome::Unknown { reason }),
+        };
+        let mut end = Box::pin(follow(process));
+        match tokio::time::timeout(timeout, &mut end).await {
+            Ok(outcome) => Answer::of(outcome),
+            Err(_) => Answer {
+                outcome: Outcome::Failure {
+                    result: format!("timed out after {}s", timeout.as_secs()),
+                },
+                hanging: Some(end.map(drop).boxed()),
+            },
+        }
+    }
+}
+
+/// Follows the command to its end.
+async fn follow(mut process: AttachedProcess) -> Outcome {
+    let status = process.take_status();
+    let (stdout, stderr) = (process.stdout(), process.stderr());
+    let status = async {
+        match status {
+            Some(status) => status.await,
+            None => None,
+        }
+    };
+    let (status, stdout, stderr) = tokio::join!(status, beginning(stdout), beginning(stderr));
+    match status {
+        Some(status) => exec_status::outcome(&status, &stdout, &stderr),
+        None => Outcome::Unknown {
+            reason: match process.join().await {
+                Ok(()) => "the connection was closed before the command had ended".to_owned(),
+                Err(error) => with_sources(&error),
+            },
+        },
+    }
+}
+
+/// Reads the stream to its end and keeps its beginning.
+async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut kept = Vec::new();
+    let Some(mut stream) = stream else {
+        return kept;
+    };
+    let mut buffer = [0; KEPT];
+    // The streams are pipes within this process; a broken connection shows as their end and as a missing
+    // status, never as an error here.
+    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
+        let room = KEPT - kept.len();
+        kept.extend_from_slice(&buffer[..read.min(room)]);
+    }
+    kept
+}
+
+/// The error and what caused it: kube's errors often tell only in their sources what happened.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_is_read_to_its_end_and_its_beginning_kept() {
+        let output = vec![b'x'; 2_000_000];
+        let mut stream = output.as_slice();
+        assert_eq!(beginning(Some(&mut stream)).await, vec![b'x'; KEPT]);
+        assert!(stream.is_empty(), "{} bytes not read", stream.len());
+        assert_eq!(beginning(None::<&[u8]>).await, Vec::<u8>::new());
+    }
+}

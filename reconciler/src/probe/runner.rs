@@ -1,0 +1,446 @@
+//! The loop that probes: what is due starts, what ends is counted, what has changed is written.
+//!
+//! One task owns all state, so nothing is locked; probes and writes are tasks of their own that report back.
+
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    quality::Verdict,
+    schedule::{Lateness, Start},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Client,
+    runtime::reflector::{ObjectRef, Store, store::WriterDropped},
+};
+use tokio::{
+    sync::{Notify, mpsc},
+    task::{AbortHandle, Id, JoinError, JoinSet},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Metrics, Note, Prober, Results,
+    attempt::{Report, attempt},
+    metrics::ProbeLabels,
+    targets::{Key, Now, Targets, What},
+    verdict::{Saying, Writer, tell},
+    writes::Writes,
+};
+
+/// How many probes run at once unless said otherwise.
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 32;
+
+/// How many hanging probes give their slot back, for each slot. What hangs costs a connection and no work; but
+/// connections are memory, so those beyond keep their slots.
+const HANGING_PER_SLOT: usize = 4;
+/// How long a change may wait for others, so that a burst of them is one look at the stores.
+const GATHER: Duration = Duration::from_millis(250);
+/// How long running probes and writes are waited for at the end.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What the prober works with.
+pub struct Context<P> {
+    /// For reads and writes of GameServers.
+    pub client: Client,
+    /// How containers are asked.
+    pub prober: P,
+    /// All sets.
+    pub sets: Store<GameServerSet>,
+    /// All pods of sets.
+    pub pods: Store<Pod>,
+    /// All GameServers.
+    pub servers: Store<GameServer>,
+    /// Told (`notify_waiters`) of every change of these stores.
+    pub changed: Arc<Notify>,
+    /// Takes what people are to be told.
+    pub notes: mpsc::Sender<Note>,
+    /// Takes the texts of verdicts.
+    pub results: Results,
+    /// Counts.
+    pub metrics: Metrics,
+    /// How many probes run at once.
+    pub max_in_flight: usize,
+}
+
+/// Why probing has ended although nobody asked it to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A store was never filled.
+    #[error("the watch of {0} has ended")]
+    Watch(&'static str, #[source] WriterDropped),
+}
+
+/// Probes until `shutdown`; then waits for what runs, five seconds at most.
+///
+/// # Errors
+/// A watch ended before its store was filled.
+pub async fn run<P: Prober>(context: Context<P>, shutdown: CancellationToken) -> Result<(), Error> {
+    let filled = async {
+        context
+            .sets
+            .wait_until_ready()
+            .await
+            .map_err(|e| Error::Watch("sets", e))?;
+        context
+            .pods
+            .wait_until_ready()
+            .await
+            .map_err(|e| Error::Watch("pods", e))?;
+        context
+            .servers
+            .wait_until_ready()
+            .await
+            .map_err(|e| Error::Watch("GameServers", e))
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        filled = filled => filled?,
+    }
+    let mut runner = Runner::new(context);
+    runner.work(&shutdown).await;
+    if timeout(DRAIN, runner.drain()).await.is_err() {
+        tracing::warn!(
+            probes = runner.running.len(),
+            "leaving probes and writes that have not ended"
+        );
+    }
+    Ok(())
+}
+
+struct Runner<P> {
+    context: Context<P>,
+    epoch: Instant,
+    targets: Targets,
+    lateness: Lateness<ObjectRef<GameServerSet>>,
+    /// Probes that run and are to be heard.
+    running: HashMap<Key, Running>,
+    probes: JoinSet<()>,
+    keys: HashMap<Id, Key>,
+    reports: (
+        mpsc::UnboundedSender<(Id, Report)>,
+        mpsc::UnboundedReceiver<(Id, Report)>,
+    ),
+    writes: Writes,
+}
+
+struct Running {
+    task: AbortHandle,
+    hanging: bool,
+}
+
+/// What the tasks of the runner say.
+enum Happened {
+    Reported(Id, Report),
+    Ended(Result<Id, JoinError>),
+    Written(Vec<Key>),
+}
+
+impl<P: Prober> Runner<P> {
+    fn new(context: Context<P>) -> Self {
+        let writer = Writer {
+            client: context.client.clone(),
+            pods: context.pods.clone(),
+            notes: context.notes.clone(),
+            metrics: context.metrics.clone(),
+        };
+        Self {
+            writes: Writes::new(writer, context.metrics.clone(), context.max_in_flight),
+            context,
+            epoch: Instant::now(),
+            targets: Targets::default(),
+            lateness: Lateness::default(),
+            running: HashMap::new(),
+            probes: JoinSet::new(),
+            keys: HashMap::new(),
+            // Bounded by the probes: each says something once a second at most, and is heard at once.
+            reports: mpsc::unbounded_channel(),
+        }
+    }
+
+    async fn work(&mut self, shutdown: &CancellationToken) {
+        let notify = Arc::clone(&self.context.changed);
+        let mut change = pin!(notify.notified());
+        change.as_mut().enable();
+        let mut looked = Instant::now();
+        let mut look_at = Some(looked);
+        loop {
+            let wake_at = self.start_due();
+            self.gauge();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                () = &mut change => {
+                    // Listening again before the look, or a change in between would go unseen.
+                    change.set(notify.notified());
+                    change.as_mut().enable();
+                    look_at.get_or_insert(looked + GATHER);
+                }
+                () = at(look_at) => {
+                    looked = Instant::now();
+                    look_at = None;
+                    self.look();
+                }
+                happened = self.happened() => self.take_in(happened),
+                () = at(wake_at) => {}
+            }
+        }
+    }
+
+    /// Hears out what runs, hanging probes apart.
+    async fn drain(&mut self) {
+        while self.running.values().any(|probe| !probe.hanging) || !self.writes.is_empty() {
+            let happened = self.happened().await;
+            self.take_in(happened);
+        }
+    }
+
+    async fn happened(&mut self) -> Happened {
+        let (_, reports) = &mut self.reports;
+        tokio::select! {
+            biased;
+            Some((id, report)) = reports.recv() => Happened::Reported(id, report),
+            Some(ended) = self.probes.join_next_with_id() => Happened::Ended(ended.map(|(id, ())| id)),
+            waiting = self.writes.ended() => Happened::Written(waiting.into_iter().collect()),
+        }
+    }
+
+    fn take_in(&mut self, happened: Happened) {
+        match happened {
+            Happened::Reported(id, report) => self.reported(id, report),
+            Happened::Ended(ended) => self.ended(ended),
+            Happened::Written(waiting) => {
+                for key in waiting {
+                    self.say(&key);
+                }
+            }
+        }
+    }
+
+    /// Brings the targets in step with the stores.
+    fn look(&mut self) {
+        let now = Now {
+            since_epoch: self.epoch.elapsed(),
+            wall: Timestamp::now(),
+        };
+        let changed = self
+            .targets
+            .sync(&self.context.pods, &self.context.sets, now);
+        for key in changed.obsolete {
+            if let Some(probe) = self.running.remove(&key) {
+                probe.task.abort();
+                self.targets.schedule.finished(&key, now.since_epoch);
+            }
+        }
+        for key in changed.ended {
+            self.say_not_running(&key);
+        }
+        for uid in changed.gone {
+            self.context.results.forget(&uid);
+        }
+        for set in changed.requalified {
+            self.lateness.forget(&set);
+        }
+        for note in changed.notes {
+            tell(&self.context.notes, &self.context.metrics, note);
+        }
+    }
+
+    /// Starts what is due and has a slot; gives when something is due next that could have one.
+    fn start_due(&mut self) -> Option<Instant> {
+        loop {
+            let free = self.free_slots();
+            if free == 0 {
+                return None;
+            }
+            let now = self.epoch.elapsed();
+            let starts = self.targets.schedule.poll(now, free);
+            if starts.is_empty() {
+                return self
+                    .targets
+                    .schedule
+                    .next_wakeup()
+                    .map(|due| self.epoch + due);
+            }
+            for start in starts {
+                self.start(start, now);
+            }
+        }
+    }
+
+    fn free_slots(&self) -> usize {
+        let max = self.context.max_in_flight.max(1);
+        let hanging = self.running.values().filter(|probe| probe.hanging).count();
+        let busy = self.running.len() - hanging.min(max * HANGING_PER_SLOT);
+        max.saturating_sub(busy)
+    }
+
+    fn start(&mut self, start: Start<Key>, now: Duration) {
+        let Start { key, due } = start;
+        let Some(scheduled) = self.targets.scheduled.get(&key) else {
+            self.targets.schedule.remove(&key);
+            return;
+        };
+        let What::Probe { target, .. } = &scheduled.what else {
+            self.targets.schedule.finished(&key, now);
+            self.say_not_running(&key);
+            return;
+        };
+        let (prober, target, settings) = (
+            self.context.prober.clone(),
+            target.clone(),
+            scheduled.settings,
+        );
+        let reports = self.reports.0.clone();
+        let task = self.probes.spawn(async move {
+            let id = tokio::task::id();
+            let tell = |report| {
+                // The runner that would listen has left.
+                let _ = reports.send((id, report));
+            };
+            attempt(&prober, &target, &settings, tell).await;
+        });
+
+        let lag = now.saturating_sub(due);
+        self.context.metrics.lag.observe(lag.as_secs_f64());
+        let set = scheduled.set.clone();
+        if let Some(notice) = self
+            .lateness
+            .observe(set.clone(), settings.period, lag, now)
+            && let Some(set) = self.context.sets.get(&set)
+        {
+            let note = Note::about_lateness(&set, &notice, Timestamp::now());
+            tell(&self.context.notes, &self.context.metrics, note);
+        }
+        self.keys.insert(task.id(), key.clone());
+        self.running.insert(
+            key,
+            Running {
+                task,
+                hanging: false,
+            },
+        );
+    }
+
+    fn reported(&mut self, id: Id, report: Report) {
+        let Some(key) = self.keys.get(&id).cloned() else {
+            return;
+        };
+        match self.running.get_mut(&key) {
+            Some(probe) if probe.task.id() == id => probe.hanging = report.hanging,
+            // Its question is obsolete.
+            _ => return,
+        }
+        self.context
+            .metrics
+            .probes
+            .get_or_create(&ProbeLabels::from(&report.outcome))
+            .inc();
+        if let Some(took) = report.took {
+            self.context.metrics.duration.observe(took.as_secs_f64());
+        }
+        // A container that was stopped under the probe makes it fail; that is no answer of the server.
+        if !self.targets.still_asks(&key, &self.context.pods) {
+            return;
+        }
+        if let Some(scheduled) = self.targets.scheduled.get_mut(&key) {
+            scheduled
+                .counter
+                .record(&scheduled.settings, report.outcome);
+        }
+        self.say(&key);
+    }
+
+    fn ended(&mut self, ended: Result<Id, JoinError>) {
+        let id = match ended {
+            Ok(id) => id,
+            Err(error) => {
+                if error.is_panic() {
+                    tracing::error!(%error, "a probe panicked");
+                }
+                error.id()
+            }
+        };
+        // It reported before it ended.
+        while let Ok((id, report)) = self.reports.1.try_recv() {
+            self.reported(id, report);
+        }
+        let Some(key) = self.keys.remove(&id) else {
+            return;
+        };
+        if self
+            .running
+            .get(&key)
+            .is_some_and(|probe| probe.task.id() == id)
+        {
+            self.running.remove(&key);
+            self.targets.schedule.finished(&key, self.epoch.elapsed());
+        }
+    }
+
+    fn say_not_running(&mut self, key: &Key) {
+        if let Some(scheduled) = self.targets.scheduled.get_mut(key)
+            && let What::NotRunning { container } = &scheduled.what
+        {
+            scheduled.counter.not_running(container);
+            self.say(key);
+        }
+    }
+
+    /// Compares the verdict that holds with the GameServer, and has it written where they differ.
+    fn say(&mut self, key: &Key) {
+        let Some(scheduled) = self.targets.scheduled.get(key) else {
+            return;
+        };
+        let Some(verdict) = scheduled.counter.verdict() else {
+            return;
+        };
+        match &verdict {
+            Verdict::True { result } | Verdict::False { result } => {
+                self.context.results.set(&key.pod_uid, &key.quality, result);
+            }
+            Verdict::Unknown { .. } => {}
+        }
+        let name = ObjectRef::new(&scheduled.pod.name)
+            .within(scheduled.pod.namespace.as_deref().unwrap_or_default());
+        let (Some(set), Some(server)) = (
+            self.context.sets.get(&scheduled.set),
+            self.context.servers.get(&name),
+        ) else {
+            // No GameServer yet, or no longer: the next outcome looks again.
+            return;
+        };
+        let saying = Saying {
+            pod: scheduled.pod.clone(),
+            pod_uid: Arc::clone(&key.pod_uid),
+            set,
+            quality: Arc::clone(&key.quality),
+            verdict,
+        };
+        self.writes.say(key, saying, server);
+    }
+
+    fn gauge(&self) {
+        let metrics = &self.context.metrics;
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        metrics.in_flight.set(count(self.running.len()));
+        metrics.hanging.set(count(
+            self.running.values().filter(|probe| probe.hanging).count(),
+        ));
+        metrics.targets.set(count(self.targets.schedule.len()));
+    }
+}
+
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+#[path = "runner_tests.rs"]
+mod tests;

@@ -1,0 +1,423 @@
+//! Which qualities of which pods are probed: keeps the schedule in step with the stores.
+//!
+//! Only pods whose controller is a set that the store holds are looked at (§6): nobody can have us exec
+//! into a pod by labelling it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use gamewarden_api::{
+    GameServerSet,
+    quality::{Counter, ProbeSettings},
+    schedule::{Schedule, Target, target},
+    types::ServiceQuality,
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Resource, ResourceExt,
+    runtime::reflector::{Lookup, ObjectRef, Store},
+};
+
+use super::{Handler, Note, ProbeTarget};
+
+/// A quality of a pod.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) pod_uid: Arc<str>,
+    pub(super) quality: Arc<str>,
+}
+
+/// What is known of a quality of a pod that is scheduled.
+#[derive(Debug)]
+pub(super) struct Scheduled {
+    pub(super) pod: ObjectRef<Pod>,
+    pub(super) set: ObjectRef<GameServerSet>,
+    pub(super) settings: ProbeSettings,
+    pub(super) what: What,
+    pub(super) counter: Counter,
+    not_before: Duration,
+}
+
+/// What its turn does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// Asks this run of the container.
+    Probe {
+        target: ProbeTarget,
+        container_id: String,
+    },
+    /// Says that the container is not running.
+    NotRunning { container: String },
+}
+
+/// What a look at the stores has changed.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    /// Their containers have ended: false at once.
+    pub(super) ended: Vec<Key>,
+    /// A probe of theirs that runs asks what is no more: it is not to be heard.
+    pub(super) obsolete: Vec<Key>,
+    /// Uids of pods that are gone.
+    pub(super) gone: Vec<Arc<str>>,
+    /// Sets whose qualities are others now.
+    pub(super) requalified: HashSet<ObjectRef<GameServerSet>>,
+    /// What people are to be told.
+    pub(super) notes: Vec<Note>,
+}
+
+/// The two times of a look: scheduling time and wall clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    pub(super) since_epoch: Duration,
+    pub(super) wall: Timestamp,
+}
+
+/// All that is probed.
+#[derive(Default)]
+pub(super) struct Targets {
+    pub(super) schedule: Schedule<Key>,
+    pub(super) scheduled: HashMap<Key, Scheduled>,
+    pods: HashMap<Arc<str>, Seen>,
+    said: HashMap<String, Said>,
+}
+
+/// What a pod and its set were when they were last looked at.
+struct Seen {
+    pod: Arc<Pod>,
+    set: Arc<GameServerSet>,
+    keys: Vec<Key>,
+}
+
+/// What was said about a set's qualities.
+#[derive(Default)]
+struct Said {
+    generation: Option<i64>,
+    words: HashSet<(String, String)>,
+}
+
+impl Targets {
+    /// Brings everything in step with the stores. Pods that are as they were cost next to nothing.
+    pub(super) fn sync(
+        &mut self,
+        pods: &Store<Pod>,
+        sets: &Store<GameServerSet>,
+        now: Now,
+    ) -> Changed {
+        let mut changed = Changed::default();
+        let mut alive: HashSet<Arc<str>> = HashSet::with_capacity(self.pods.len());
+        for pod in pods.state() {
+            let Some((uid, set)) = pod.metadata.uid.clone().zip(owner(&pod, sets)) else {
+                continue;
+            };
+            let uid: Arc<str> = self
+                .pods
+                .get_key_value(uid.as_str())
+                .map_or_else(|| uid.into(), |(uid, _)| Arc::clone(uid));
+            alive.insert(Arc::clone(&uid));
+            if let Some(seen) = self.pods.get_mut(&uid) {
+                let same = same_qualities(&seen.set, &set);
+                if same && Arc::ptr_eq(&seen.pod, &pod) {
+                    seen.set = set;
+                    continue;
+                }
+                if !same {
+                    changed.requalified.insert(set.to_object_ref(()));
+                }
+            }
+            self.look(&uid, pod, set, now, &mut changed);
+        }
+        let gone: Vec<Arc<str>> = self
+            .pods
+            .keys()
+            .filter(|uid| !alive.contains(*uid))
+            .cloned()
+            .collect();
+        for uid in gone {
+            for key in self
+                .pods
+                .remove(&uid)
+                .into_iter()
+                .flat_map(|seen| seen.keys)
+            {
+                self.drop_key(&key, &mut changed);
+            }
+            changed.gone.push(uid);
+        }
+        self.said.retain(|uid, _| {
+            self.pods
+                .values()
+                .any(|seen| seen.set.metadata.uid.as_deref() == Some(uid))
+        });
+        changed
+    }
+
+    /// Whether what the key asks is still there, by the store as it is now.
+    pub(super) fn still_asks(&self, key: &Key, pods: &Store<Pod>) -> bool {
+        let (Some(scheduled), Some(seen)) = (self.scheduled.get(key), self.pods.get(&key.pod_uid))
+        else {
+            return false;
+        };
+        let What::Probe { container_id, .. } = &scheduled.what else {
+            return false;
+        };
+        let quality = seen
+            .set
+            .spec
+            .service_qualities
+            .iter()
+            .find(|q| *q.name == *key.quality);
+        let Some((pod, quality)) = pods.get(&scheduled.pod).zip(quality) else {
+            return false;
+        };
+        pod.metadata.uid.as_deref() == Some(&*key.pod_uid)
+            && matches!(target(&pod, quality), Target::Probe { container_id: now, .. } if now == *container_id)
+    }
+
+    /// Looks at one pod anew, and at all qualities of its set.
+    fn look(
+        &mut self,
+        uid: &Arc<str>,
+        pod: Arc<Pod>,
+        set: Arc<GameServerSet>,
+        now: Now,
+        changed: &mut Changed,
+    ) {
+        let mut keys = Vec::new();
+        for quality in &set.spec.service_qualities {
+            let key = Key {
+                pod_uid: Arc::clone(uid),
+                quality: quality.name.as_str().into(),
+            };
+            match what(&pod, quality) {
+                Ok(Some((what, started_at))) => {
+                    let not_before = not_before(started_at, quality, now);
+                    let pod = pod.to_object_ref(());
+                    self.keep(
+                        &key,
+                        Scheduled::new(pod, set.to_object_ref(()), quality, what, not_before),
+                        changed,
+                    );
+                    keys.push(key);
+                }
+                Ok(None) => {}
+                Err(problem) => self.say(&set, quality, problem, changed),
+            }
+        }
+        let before = self.pods.insert(
+            Arc::clone(uid),
+            Seen {
+                pod,
+                set,
+                keys: keys.clone(),
+            },
+        );
+        for key in before
+            .into_iter()
+            .flat_map(|seen| seen.keys)
+            .filter(|key| !keys.contains(key))
+        {
+            self.drop_key(&key, changed);
+        }
+    }
+
+    /// Takes up `new`, and keeps of what was known under its key what still holds.
+    fn keep(&mut self, key: &Key, mut new: Scheduled, changed: &mut Changed) {
+        let ended = matches!(new.what, What::NotRunning { .. });
+        match self.scheduled.remove(key) {
+            Some(old) if old.what == new.what => {
+                new.counter = old.counter;
+                // Said by the clock of this look; the same start must not move with every look.
+                if old.settings.initial_delay == new.settings.initial_delay {
+                    new.not_before = old.not_before;
+                }
+            }
+            Some(old) => {
+                changed.obsolete.push(key.clone());
+                // Another container or command is another question; a restart only begins the count again.
+                if old.what.asks_like(&new.what) {
+                    new.counter = old.counter;
+                    new.counter.restarted();
+                }
+                changed.ended.extend(ended.then(|| key.clone()));
+            }
+            None => changed.ended.extend(ended.then(|| key.clone())),
+        }
+        self.schedule
+            .upsert(key.clone(), new.settings.period, new.not_before);
+        self.scheduled.insert(key.clone(), new);
+    }
+
+    fn drop_key(&mut self, key: &Key, changed: &mut Changed) {
+        self.schedule.remove(key);
+        if self.scheduled.remove(key).is_some() {
+            changed.obsolete.push(key.clone());
+        }
+    }
+
+    /// Says once for each generation of the set what is wrong with a quality of it.
+    fn say(
+        &mut self,
+        set: &GameServerSet,
+        quality: &ServiceQuality,
+        problem: Problem,
+        changed: &mut Changed,
+    ) {
+        let uid = set.metadata.uid.clone().unwrap_or_default();
+        let generation = set.metadata.generation;
+        let said = self.said.entry(uid).or_default();
+        if said.generation != generation {
+            *said = Said {
+                generation,
+                words: HashSet::new(),
+            };
+        }
+        if said
+            .words
+            .insert((quality.name.clone(), problem.message.clone()))
+        {
+            changed.notes.push(Note::about_quality(
+                set,
+                problem.reason,
+                &quality.name,
+                &problem.message,
+            ));
+        }
+    }
+}
+
+impl Scheduled {
+    fn new(
+        pod: ObjectRef<Pod>,
+        set: ObjectRef<GameServerSet>,
+        quality: &ServiceQuality,
+        what: What,
+        not_before: Duration,
+    ) -> Self {
+        let settings = ProbeSettings::of(quality);
+        Self {
+            pod,
+            set,
+            settings,
+            what,
+            counter: Counter::new(),
+            not_before,
+        }
+    }
+}
+
+impl What {
+    /// Whether the same container is asked the same way, apart from its restarts.
+    fn asks_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Probe { target: a, .. }, Self::Probe { target: b, .. }) => a == b,
+            (Self::Probe { target, .. }, Self::NotRunning { container })
+            | (Self::NotRunning { container }, Self::Probe { target, .. }) => {
+                target.container == *container
+            }
+            (Self::NotRunning { container: a }, Self::NotRunning { container: b }) => a == b,
+        }
+    }
+}
+
+/// Why a quality cannot be probed as it is written.
+struct Problem {
+    reason: &'static str,
+    message: String,
+}
+
+/// What the quality's turn does on this pod and when its container started; `None` where it has no turns now.
+fn what(pod: &Pod, quality: &ServiceQuality) -> Result<Option<(What, Option<Timestamp>)>, Problem> {
+    let handler = handler(quality)?;
+    match target(pod, quality) {
+        Target::Probe {
+            container,
+            started_at,
+            container_id,
+        } => {
+            let target = ProbeTarget {
+                namespace: pod.metadata.namespace.clone().unwrap_or_default(),
+                pod: pod.name_any(),
+                container,
+                handler,
+            };
+            Ok(Some((
+                What::Probe {
+                    target,
+                    container_id,
+                },
+                Some(started_at),
+            )))
+        }
+        Target::NotRunning { container } => Ok(Some((What::NotRunning { container }, None))),
+        Target::NoOutcome => Ok(None),
+        Target::Misconfigured { message } => Err(misconfigured(message)),
+    }
+}
+
+fn handler(quality: &ServiceQuality) -> Result<Handler, Problem> {
+    if let Some(exec) = &quality.exec {
+        return match exec.command.as_deref() {
+            Some(command) if !command.is_empty() => Ok(Handler::Exec(command.to_vec())),
+            _ => Err(misconfigured("exec has no command".to_owned())),
+        };
+    }
+    let other = [
+        ("httpGet", quality.http_get.is_some()),
+        ("tcpSocket", quality.tcp_socket.is_some()),
+        ("grpc", quality.grpc.is_some()),
+    ];
+    match other.iter().find(|(_, there)| *there) {
+        Some((name, _)) => Err(Problem {
+            reason: "ProbeNotSupported",
+            message: format!("{name} probes come with a later version; only exec runs today"),
+        }),
+        None => Err(misconfigured("there is no probe: say exec".to_owned())),
+    }
+}
+
+fn misconfigured(message: String) -> Problem {
+    Problem {
+        reason: "ProbeMisconfigured",
+        message,
+    }
+}
+
+/// When the first probe of a container may start. The node's clock may go wrong against ours, so the
+/// initial delay is the longest wait, and what has passed of it counts as far as it is plausible.
+fn not_before(started_at: Option<Timestamp>, quality: &ServiceQuality, now: Now) -> Duration {
+    let Some(started_at) = started_at else {
+        return now.since_epoch;
+    };
+    let delay = ProbeSettings::of(quality).initial_delay;
+    let since: SignedDuration = now.wall.duration_since(started_at);
+    let since = Duration::try_from(since).unwrap_or(Duration::ZERO);
+    now.since_epoch + delay.saturating_sub(since)
+}
+
+/// The set that controls the pod, as the store has it.
+fn owner(pod: &Pod, sets: &Store<GameServerSet>) -> Option<Arc<GameServerSet>> {
+    let owner = pod
+        .owner_references()
+        .iter()
+        .find(|owner| owner.controller == Some(true))?;
+    if owner.kind != <GameServerSet as Resource>::kind(&())
+        || owner.api_version != <GameServerSet as Resource>::api_version(&())
+    {
+        return None;
+    }
+    let reference = ObjectRef::new(&owner.name).within(pod.metadata.namespace.as_deref()?);
+    sets.get(&reference)
+        .filter(|set| set.metadata.uid.as_ref() == Some(&owner.uid))
+}
+
+fn same_qualities(before: &Arc<GameServerSet>, after: &Arc<GameServerSet>) -> bool {
+    Arc::ptr_eq(before, after) || before.spec.service_qualities == after.spec.service_qualities
+}
+
+#[cfg(test)]
+#[path = "targets_tests.rs"]
+mod tests;

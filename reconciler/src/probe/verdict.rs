@@ -1,0 +1,227 @@
+//! Writes a verdict and its effect to the GameServer, exactly as `quality::decide` says.
+//!
+//! The decision is made on an object as it was read, and the patch carries its uid and resourceVersion. Who
+//! loses a race reads the object afresh and decides again, which may come to nothing: somebody else, perhaps
+//! an earlier write of our own that the watch has not shown yet, has said it.
+
+use std::{sync::Arc, time::Duration};
+
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    quality::{Decision, Input, Verdict, decide},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client, ResourceExt,
+    api::{Patch, PatchParams},
+    runtime::reflector::{ObjectRef, Store},
+};
+use tokio::sync::mpsc;
+
+use super::{Metrics, Note, metrics::WriteResult};
+
+/// How often a write that meets a newer version is decided again.
+const TRIES: usize = 5;
+/// How long the API server may take for one request.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a verdict was not written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("{what} GameServer {namespace}/{name}: {source}")]
+    Api {
+        what: &'static str,
+        namespace: String,
+        name: String,
+        #[source]
+        source: Box<kube::Error>,
+    },
+    #[error("{what} GameServer {namespace}/{name}: no answer within {}s", TIMEOUT.as_secs())]
+    Timeout {
+        what: &'static str,
+        namespace: String,
+        name: String,
+    },
+}
+
+/// A verdict on its way to its GameServer.
+#[derive(Clone, Debug)]
+pub(super) struct Saying {
+    /// The pod that was probed.
+    pub(super) pod: ObjectRef<Pod>,
+    pub(super) pod_uid: Arc<str>,
+    pub(super) set: Arc<GameServerSet>,
+    pub(super) quality: Arc<str>,
+    pub(super) verdict: Verdict,
+}
+
+impl Saying {
+    /// What is to be written to `server`, if anything is.
+    pub(super) fn decide(&self, server: &GameServer) -> Option<Decision> {
+        if server.metadata.deletion_timestamp.is_some() || !belongs_to(server, &self.pod_uid) {
+            return None;
+        }
+        decide(&Input {
+            qualities: &self.set.spec.service_qualities,
+            quality: &self.quality,
+            verdict: &self.verdict,
+            server,
+            pod_uid: &self.pod_uid,
+            now: Timestamp::now(),
+        })
+    }
+}
+
+/// Whether the GameServer is the one of this pod: one that another pod owns was made anew under the name.
+fn belongs_to(server: &GameServer, pod_uid: &str) -> bool {
+    server
+        .owner_references()
+        .iter()
+        .filter(|owner| owner.kind == "Pod")
+        .all(|owner| owner.uid == pod_uid)
+}
+
+/// Writes verdicts.
+#[derive(Clone)]
+pub(super) struct Writer {
+    pub(super) client: Client,
+    pub(super) pods: Store<Pod>,
+    pub(super) notes: mpsc::Sender<Note>,
+    pub(super) metrics: Metrics,
+}
+
+impl Writer {
+    /// Writes `saying`, of which `server` is the GameServer as last seen. An error is logged and counted:
+    /// the next outcome will find the record unchanged and try again.
+    pub(super) async fn write(&self, saying: &Saying, server: Arc<GameServer>) -> WriteResult {
+        let result = match self.try_write(saying, server).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::warn!(%error, quality = %saying.quality, "verdict not written; the next outcome tries again");
+                WriteResult::Error
+            }
+        };
+        if matches!(result, WriteResult::Conflict) {
+            tracing::warn!(
+                server = %saying.pod, quality = %saying.quality,
+                "verdict not written: {TRIES} tries met newer versions; the next outcome tries again"
+            );
+        }
+        result
+    }
+
+    async fn try_write(
+        &self,
+        saying: &Saying,
+        seen: Arc<GameServer>,
+    ) -> Result<WriteResult, Error> {
+        let mut server = seen;
+        for _ in 0..TRIES {
+            // The pod may have gone meanwhile, and another have come by its name.
+            if !self.pod_is_there(saying) {
+                return Ok(WriteResult::Gone);
+            }
+            let Some(decision) = saying.decide(&server) else {
+                return Ok(WriteResult::Unchanged);
+            };
+            match self.patch(&server, &decision).await {
+                Ok(()) => {
+                    self.told(saying, &server, decision);
+                    return Ok(WriteResult::Written);
+                }
+                Err(Error::Api { source, .. }) if is_not_found(&source) => {
+                    return Ok(WriteResult::Gone);
+                }
+                Err(Error::Api { source, .. }) if is_conflict(&source) => {}
+                Err(error) => return Err(error),
+            }
+            match self.get(&server).await? {
+                Some(fresh) => server = Arc::new(fresh),
+                None => return Ok(WriteResult::Gone),
+            }
+        }
+        Ok(WriteResult::Conflict)
+    }
+
+    fn pod_is_there(&self, saying: &Saying) -> bool {
+        self.pods.get(&saying.pod).is_some_and(|pod| {
+            pod.uid().as_deref() == Some(&*saying.pod_uid)
+                && pod.metadata.deletion_timestamp.is_none()
+        })
+    }
+
+    async fn patch(&self, server: &GameServer, decision: &Decision) -> Result<(), Error> {
+        let params = PatchParams {
+            field_manager: Some("gamewarden".to_owned()),
+            ..PatchParams::default()
+        };
+        let api = self.api(server);
+        let name = server.name_any();
+        let patch = Patch::Merge(&decision.patch);
+        bounded("patch", server, api.patch(&name, &params, &patch))
+            .await
+            .map(drop)
+    }
+
+    async fn get(&self, server: &GameServer) -> Result<Option<GameServer>, Error> {
+        let api = self.api(server);
+        bounded("get", server, api.get_opt(&server.name_any())).await
+    }
+
+    fn api(&self, server: &GameServer) -> Api<GameServer> {
+        Api::namespaced(self.client.clone(), &server.namespace().unwrap_or_default())
+    }
+
+    fn told(&self, saying: &Saying, server: &GameServer, decision: Decision) {
+        if let Some((before, after)) = &decision.ops_state {
+            tracing::info!(server = %saying.pod, quality = %saying.quality, %before, %after, "opsState changed");
+        }
+        for notice in decision.notices {
+            tell(
+                &self.notes,
+                &self.metrics,
+                Note::about_server(server, &saying.quality, notice),
+            );
+        }
+    }
+}
+
+/// Hands a note over for publishing. When nobody takes them it is dropped and counted: people miss a word,
+/// probes go on.
+pub(super) fn tell(notes: &mpsc::Sender<Note>, metrics: &Metrics, note: Note) {
+    if let Err(error) = notes.try_send(note) {
+        metrics.notes_dropped.inc();
+        tracing::warn!(%error, "event dropped");
+    }
+}
+
+async fn bounded<T>(
+    what: &'static str,
+    server: &GameServer,
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
+    match tokio::time::timeout(TIMEOUT, request).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(source)) => Err(Error::Api {
+            what,
+            namespace,
+            name,
+            source: Box::new(source),
+        }),
+        Err(_) => Err(Error::Timeout {
+            what,
+            namespace,
+            name,
+        }),
+    }
+}
+
+fn is_conflict(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 409)
+}
+
+fn is_not_found(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 404)
+}
