@@ -1,4 +1,8 @@
-//! How a server is, read off its pod. The rule is OpenKruiseGame's.
+//! How a server is, read off its pod.
+//!
+//! The rule is OpenKruiseGame's, but for one thing: a terminating pod whose processes have ended is still
+//! Deleting. (There it turns Unknown or, where a process ended with an error as most do on SIGTERM, Crash: an
+//! alert for every server that scale-down takes.)
 
 use k8s_openapi::api::core::v1::Pod;
 
@@ -7,8 +11,9 @@ use crate::{names, types::GameServerState};
 /// The server's state.
 #[must_use]
 pub fn current_state(pod: &Pod) -> GameServerState {
-    let status = pod.status.as_ref();
-    match status.and_then(|s| s.phase.as_deref()) {
+    let terminating = pod.metadata.deletion_timestamp.is_some();
+    match pod.status.as_ref().and_then(|s| s.phase.as_deref()) {
+        Some("Running" | "Succeeded" | "Failed") if terminating => GameServerState::Deleting,
         Some("Running") => running(pod),
         Some("Pending") => GameServerState::Creating,
         Some("Failed") => GameServerState::Crash,
@@ -17,9 +22,6 @@ pub fn current_state(pod: &Pod) -> GameServerState {
 }
 
 fn running(pod: &Pod) -> GameServerState {
-    if pod.metadata.deletion_timestamp.is_some() {
-        return GameServerState::Deleting;
-    }
     let lifecycle = pod
         .metadata
         .labels
@@ -80,6 +82,9 @@ mod tests {
                 PreDelete,
             ),
             ("Failed", "Normal", false, ready("False"), Crash),
+            ("Failed", "Normal", true, ready("False"), Deleting),
+            ("Succeeded", "Normal", true, ready("False"), Deleting),
+            ("Pending", "Normal", true, json!([]), Creating),
             ("Succeeded", "Normal", false, ready("False"), Unknown),
         ] {
             let mut pod = json!({

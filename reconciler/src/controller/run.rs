@@ -79,7 +79,7 @@ pub async fn run(
     let prober = probe::run(
         probe::Context {
             client: clients.write.clone(),
-            prober: Arc::new(probe::ExecProber::new(clients.probe)),
+            prober: probe::ExecProber::new(clients.probe),
             sets: stores.sets.clone(),
             pods: stores.pods.clone(),
             servers: stores.servers.clone(),

@@ -165,7 +165,7 @@ async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result
 /// Makes the pods that are missing. All are tried; the first failure is returned.
 async fn create(set: &GameServerSet, ordinals: &[u32], servers: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
     let revision = revision(set);
-    let tries = ordinals.iter().map(|ordinal| create_one(set, *ordinal, &revision, servers, context));
+    let tries = ordinals.iter().copied().map(|ordinal| create_one(set, ordinal, &revision, servers, context));
     let results: Vec<Result<(), Error>> = stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
     stream::iter(results).try_collect().await
 }
