@@ -112,11 +112,7 @@ impl Event {
             hash.update(part);
             hash.update([0]);
         }
-        hash.finalize()
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -158,20 +154,12 @@ mod tests {
     fn a_retry_has_the_same_name_and_another_occurrence_has_not() {
         let server = GameServer::new("demo-gs-0", Default::default());
         let name = |e: &Event, second| {
-            e.object(
-                &Involved::of(&server),
-                Timestamp::from_second(second).unwrap(),
-            )["metadata"]["name"]
+            e.object(&Involved::of(&server), Timestamp::from_second(second).unwrap())["metadata"]["name"]
                 .clone()
         };
         assert_eq!(name(&event("4"), 0), name(&event("4"), 9));
         assert_ne!(name(&event("4"), 0), name(&event("5"), 0));
-        assert!(
-            name(&event("4"), 0)
-                .as_str()
-                .unwrap()
-                .starts_with("demo-gs-0.")
-        );
+        assert!(name(&event("4"), 0).as_str().unwrap().starts_with("demo-gs-0."));
     }
 
     #[test]

@@ -41,26 +41,10 @@ mod tests {
     #[test]
     fn only_what_differs_is_in_the_patch() {
         for (old, new, patch) in [
-            (
-                json!({"a": 1, "b": 2}),
-                json!({"a": 1, "b": 3}),
-                Some(json!({"b": 3})),
-            ),
-            (
-                json!({"a": 1, "b": 2}),
-                json!({"a": 1}),
-                Some(json!({"b": null})),
-            ),
-            (
-                json!({"a": {"x": 1, "y": 2}}),
-                json!({"a": {"x": 1}}),
-                Some(json!({"a": {"y": null}})),
-            ),
-            (
-                json!({"a": [1, 2]}),
-                json!({"a": [1]}),
-                Some(json!({"a": [1]})),
-            ),
+            (json!({"a": 1, "b": 2}), json!({"a": 1, "b": 3}), Some(json!({"b": 3}))),
+            (json!({"a": 1, "b": 2}), json!({"a": 1}), Some(json!({"b": null}))),
+            (json!({"a": {"x": 1, "y": 2}}), json!({"a": {"x": 1}}), Some(json!({"a": {"y": null}}))),
+            (json!({"a": [1, 2]}), json!({"a": [1]}), Some(json!({"a": [1]}))),
             (json!({"a": 1}), json!({"a": 1}), None),
             (json!({}), json!({"a": null}), None),
         ] {
@@ -69,16 +53,12 @@ mod tests {
     }
 
     fn object() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![
-            any::<bool>().prop_map(Value::from),
-            any::<i8>().prop_map(Value::from)
-        ];
+        let leaf = prop_oneof![any::<bool>().prop_map(Value::from), any::<i8>().prop_map(Value::from)];
         let value = leaf.prop_recursive(3, 24, 4, |inner| {
             prop::collection::btree_map("[a-d]", inner, 0..4)
                 .prop_map(|m| Value::Object(m.into_iter().collect()))
         });
-        prop::collection::btree_map("[a-d]", value, 0..4)
-            .prop_map(|m| Value::Object(m.into_iter().collect()))
+        prop::collection::btree_map("[a-d]", value, 0..4).prop_map(|m| Value::Object(m.into_iter().collect()))
     }
 
     proptest! {

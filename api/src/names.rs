@@ -78,8 +78,7 @@ pub fn server_name(set: &str, ordinal: u32) -> String {
 #[must_use]
 pub fn ordinal_of(set: &str, server: &str) -> Option<u32> {
     let digits = server.strip_prefix(set)?.strip_prefix('-')?;
-    let canonical =
-        digits == "0" || (digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0'));
+    let canonical = digits == "0" || (digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0'));
     if canonical { digits.parse().ok() } else { None }
 }
 

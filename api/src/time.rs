@@ -7,9 +7,7 @@ use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 /// Cut and not rounded: a time in an object must not lie in the future.
 #[must_use]
 pub fn truncated(time: Timestamp) -> Timestamp {
-    let to_second = TimestampRound::new()
-        .smallest(Unit::Second)
-        .mode(RoundMode::Floor);
+    let to_second = TimestampRound::new().smallest(Unit::Second).mode(RoundMode::Floor);
     time.round(to_second).unwrap_or(time)
 }
 

@@ -16,11 +16,6 @@ fn committed_crds_are_up_to_date() {
             fs::write(&path, &generated).unwrap();
         }
         let committed = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(
-            committed,
-            generated,
-            "{} drifted: run `make generate`",
-            path.display()
-        );
+        assert_eq!(committed, generated, "{} drifted: run `make generate`", path.display());
     }
 }

@@ -66,10 +66,7 @@ fn uses_result(action: &ServiceQualityAction) -> bool {
         _ => None,
     };
     let own = [
-        action
-            .ops_state
-            .as_ref()
-            .map(|state| state.as_str().to_owned()),
+        action.ops_state.as_ref().map(|state| state.as_str().to_owned()),
         text(&action.update_priority),
         text(&action.deletion_priority),
     ];
@@ -88,17 +85,13 @@ impl Effect {
         if let Some(priority) = &action.update_priority {
             match values.priority("updatePriority", priority) {
                 Ok(value) => self.update_priority = Some(value),
-                Err(why) => self
-                    .notices
-                    .push(Notice::new(reason::INVALID_UPDATE_PRIORITY, why)),
+                Err(why) => self.notices.push(Notice::new(reason::INVALID_UPDATE_PRIORITY, why)),
             }
         }
         if let Some(priority) = &action.deletion_priority {
             match values.priority("deletionPriority", priority) {
                 Ok(value) => self.deletion_priority = Some(value),
-                Err(why) => self
-                    .notices
-                    .push(Notice::new(reason::INVALID_DELETION_PRIORITY, why)),
+                Err(why) => self.notices.push(Notice::new(reason::INVALID_DELETION_PRIORITY, why)),
             }
         }
         self.network_disabled = action.network_disabled.or(self.network_disabled);
@@ -112,9 +105,7 @@ impl Effect {
         for (key, value) in &action.annotations {
             match values.entry("annotation", key, value, |_| None) {
                 Ok(value) => _ = self.annotations.insert(key.clone(), value),
-                Err(why) => self
-                    .notices
-                    .push(why.into_notice(reason::INVALID_ANNOTATION)),
+                Err(why) => self.notices.push(why.into_notice(reason::INVALID_ANNOTATION)),
             }
         }
     }
@@ -132,26 +123,16 @@ impl Effect {
             Ok(state) => self.ops_state = Some(state),
             Err(problem) => self.notices.push(Notice::new(
                 reason::INVALID_OPS_STATE,
-                values.say(
-                    &format!("opsState {:?}", cut(state.as_str())),
-                    &problem,
-                    "the old value stays",
-                ),
+                values.say(&format!("opsState {:?}", cut(state.as_str())), &problem, "the old value stays"),
             )),
         }
     }
 }
 
 /// Puts `changes` over `containers`, by name and field.
-pub(super) fn merge_containers(
-    containers: &mut Vec<GameServerContainer>,
-    changes: &[GameServerContainer],
-) {
+pub(super) fn merge_containers(containers: &mut Vec<GameServerContainer>, changes: &[GameServerContainer]) {
     for change in changes {
-        match containers
-            .iter_mut()
-            .find(|container| container.name == change.name)
-        {
+        match containers.iter_mut().find(|container| container.name == change.name) {
             Some(container) => {
                 if change.image.is_some() {
                     container.image.clone_from(&change.image);
@@ -189,9 +170,7 @@ struct Values<'a> {
 impl Values<'_> {
     fn render(&self, text: &str) -> Result<String, String> {
         let template = Template::parse(text).map_err(|error| error.to_string())?;
-        template
-            .render(self.result)
-            .map_err(|error| error.to_string())
+        template.render(self.result).map_err(|error| error.to_string())
     }
 
     fn priority(&self, field: &str, priority: &IntOrString) -> Result<i32, String> {
@@ -200,21 +179,11 @@ impl Values<'_> {
             IntOrString::String(text) => text,
         };
         let value = self.render(text).and_then(|rendered| {
-            let problem = || {
-                format!(
-                    "it comes out as {:?}, which is not an integer",
-                    cut(&rendered)
-                )
-            };
+            let problem = || format!("it comes out as {:?}, which is not an integer", cut(&rendered));
             rendered.trim().parse().map_err(|_| problem())
         });
-        value.map_err(|problem| {
-            self.say(
-                &format!("{field} {:?}", cut(text)),
-                &problem,
-                "the old value stays",
-            )
-        })
+        value
+            .map_err(|problem| self.say(&format!("{field} {:?}", cut(text)), &problem, "the old value stays"))
     }
 
     fn entry(

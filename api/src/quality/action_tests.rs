@@ -9,35 +9,21 @@ fn effect(actions: &str, state: bool, result: &str, change: Change) -> Effect {
 }
 
 fn told(effect: &Effect) -> Vec<String> {
-    effect
-        .notices
-        .iter()
-        .map(|n| format!("{}: {}", n.reason, n.message))
-        .collect()
+    effect.notices.iter().map(|n| format!("{}: {}", n.reason, n.message)).collect()
 }
 
 #[test]
 fn an_action_fires_when_state_and_result_match() {
     let actions = "[{state: true, labels: {a: x}}, {state: true, result: full, labels: {b: x}},
         {state: false, labels: {c: x}}, {state: true, result: '', labels: {d: x}}]";
-    for (state, result, expected) in [
-        (true, "", "ad"),
-        (true, "full", "abd"),
-        (true, "Full", "ad"),
-        (false, "full", "c"),
-    ] {
+    for (state, result, expected) in
+        [(true, "", "ad"), (true, "full", "abd"), (true, "Full", "ad"), (false, "full", "c")]
+    {
         let effect = effect(actions, state, result, Change::State);
-        assert_eq!(
-            effect.labels.into_keys().collect::<String>(),
-            expected,
-            "{state} {result:?}"
-        );
+        assert_eq!(effect.labels.into_keys().collect::<String>(), expected, "{state} {result:?}");
         assert!(effect.fired);
     }
-    assert_eq!(
-        effect("[{state: true, opsState: Kill}]", false, "", Change::State),
-        Effect::default()
-    );
+    assert_eq!(effect("[{state: true, opsState: Kill}]", false, "", Change::State), Effect::default());
 }
 
 #[test]
@@ -46,10 +32,7 @@ fn a_change_of_result_alone_fires_only_actions_that_look_at_it() {
         ("opsState: Maintaining", false),
         ("result: '5', opsState: Maintaining", true),
         ("result: '6', opsState: Maintaining", false),
-        (
-            "opsState: '{{if eq .Result \"5\"}}Maintaining{{end}}'",
-            true,
-        ),
+        ("opsState: '{{if eq .Result \"5\"}}Maintaining{{end}}'", true),
         ("updatePriority: '{{.Result}}'", true),
         ("deletionPriority: '{{.Result}}'", true),
         ("updatePriority: '7'", false),
@@ -59,11 +42,7 @@ fn a_change_of_result_alone_fires_only_actions_that_look_at_it() {
         ("annotations: {a: '{{.Resul}}'}", false),
     ] {
         let actions = format!("[{{state: true, {action}}}]");
-        assert_eq!(
-            effect(&actions, true, "5", Change::Result).fired,
-            fires,
-            "{action}"
-        );
+        assert_eq!(effect(&actions, true, "5", Change::Result).fired, fires, "{action}");
     }
 }
 
@@ -78,15 +57,9 @@ fn later_actions_override_what_they_name() {
     let effect = effect(actions, true, " 42", Change::State);
     assert_eq!(told(&effect), Vec::<String>::new());
     assert_eq!(effect.ops_state, Some(OpsState::None));
-    assert_eq!(
-        (effect.update_priority, effect.deletion_priority),
-        (Some(42), Some(2))
-    );
+    assert_eq!((effect.update_priority, effect.deletion_priority), (Some(42), Some(2)));
     assert_eq!(effect.network_disabled, Some(false));
-    assert_eq!(
-        serde_json::to_value(&effect.labels).unwrap(),
-        serde_json::json!({"a": "x", "b": "y"})
-    );
+    assert_eq!(serde_json::to_value(&effect.labels).unwrap(), serde_json::json!({"a": "x", "b": "y"}));
     assert_eq!(
         serde_json::to_value(&effect.containers).unwrap(),
         serde_json::json!([
@@ -145,54 +118,28 @@ fn what_cannot_be_set_is_told_and_blocks_nothing_else() {
             r#"ReservedKey: quality q, annotation "gamewarden.dev/verdicts": its key belongs to the system, actions may not touch it; it is skipped"#,
         ),
     ] {
-        let others = "{state: true, opsState: blue, updatePriority: 1, deletionPriority: 1, networkDisabled: true,
+        let others =
+            "{state: true, opsState: blue, updatePriority: 1, deletionPriority: 1, networkDisabled: true,
             labels: {x: x}, annotations: {x: '{{.Result}}'}}";
-        let effect = effect(
-            &format!("[{others}, {{state: true, {field}}}]"),
-            true,
-            result,
-            Change::State,
-        );
+        let effect = effect(&format!("[{others}, {{state: true, {field}}}]"), true, result, Change::State);
         assert_eq!(told(&effect), [notice], "{field}");
-        let set = Effect {
-            notices: Vec::new(),
-            ..effect
-        };
+        let set = Effect { notices: Vec::new(), ..effect };
         let alone = self::effect(&format!("[{others}]"), true, result, Change::State);
         assert_eq!(set, alone, "{field}");
-        assert_eq!(
-            (set.labels.len(), set.annotations["x"].as_str()),
-            (1, result)
-        );
+        assert_eq!((set.labels.len(), set.annotations["x"].as_str()), (1, result));
     }
 }
 
 #[test]
 fn an_ops_state_that_comes_out_empty_is_none() {
     let actions = "[{state: true, opsState: '{{if eq .Result \"0\"}}WaitToBeDeleted{{end}}'}]";
-    assert_eq!(
-        effect(actions, true, "0", Change::State).ops_state,
-        Some(OpsState::WaitToBeDeleted)
-    );
-    assert_eq!(
-        effect(actions, true, "3", Change::Result).ops_state,
-        Some(OpsState::None)
-    );
+    assert_eq!(effect(actions, true, "0", Change::State).ops_state, Some(OpsState::WaitToBeDeleted));
+    assert_eq!(effect(actions, true, "3", Change::Result).ops_state, Some(OpsState::None));
 }
 
 #[test]
 fn a_quoted_result_is_cut() {
-    let effect = effect(
-        "[{state: true, updatePriority: '{{.Result}}'}]",
-        true,
-        &"é".repeat(300),
-        Change::State,
-    );
-    assert!(
-        effect.notices[0]
-            .message
-            .contains(&format!("\"{}\"", "é".repeat(128))),
-        "{:?}",
-        effect.notices
-    );
+    let effect =
+        effect("[{state: true, updatePriority: '{{.Result}}'}]", true, &"é".repeat(300), Change::State);
+    assert!(effect.notices[0].message.contains(&format!("\"{}\"", "é".repeat(128))), "{:?}", effect.notices);
 }

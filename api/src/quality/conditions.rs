@@ -27,25 +27,15 @@ pub fn conditions(
     let condition = |quality: &ServiceQuality| {
         let name = quality.name.clone();
         let Some(held) = record.qualities.get(&name) else {
-            return ServiceQualityCondition {
-                name,
-                ..ServiceQualityCondition::default()
-            };
+            return ServiceQualityCondition { name, ..ServiceQualityCondition::default() };
         };
         let fits = |text: &String| !text.is_empty() && result_hash(text) == held.hash;
         let previous = status
-            .and_then(|status| {
-                status
-                    .service_qualities_conditions
-                    .iter()
-                    .find(|c| c.name == name)
-            })
+            .and_then(|status| status.service_qualities_conditions.iter().find(|c| c.name == name))
             .and_then(|condition| condition.result.clone());
         ServiceQualityCondition {
             status: held.status().map(str::to_owned),
-            result: previous
-                .filter(fits)
-                .or_else(|| results(&name).filter(fits)),
+            result: previous.filter(fits).or_else(|| results(&name).filter(fits)),
             last_probe_time: held.changed.map(Time),
             last_transition_time: held.transition.map(Time),
             last_action_transition_time: held.action.map(Time),

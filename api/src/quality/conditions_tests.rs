@@ -23,10 +23,7 @@ fn shown(world: &World, remembered: Option<&str>) -> Value {
 #[test]
 fn every_quality_has_a_condition_in_the_order_of_the_set() {
     let mut world = world();
-    assert_eq!(
-        shown(&world, None),
-        json!([{"name": "idle"}, {"name": "healthy"}, {"name": "load"}])
-    );
+    assert_eq!(shown(&world, None), json!([{"name": "idle"}, {"name": "healthy"}, {"name": "load"}]));
     world.say("load", &no("90"));
     world.say("idle", &yes("0"));
     assert_eq!(
@@ -47,17 +44,8 @@ fn times_move_only_with_what_they_tell() {
     let mut times = |verdict| {
         world.say("idle", &verdict);
         let shown = shown(&world, None);
-        let second = |name: &str| {
-            shown[0][name]
-                .as_str()
-                .unwrap()
-                .replace("2027-01-15T08:00:0", "")
-        };
-        (
-            second("lastProbeTime"),
-            second("lastTransitionTime"),
-            second("lastActionTransitionTime"),
-        )
+        let second = |name: &str| shown[0][name].as_str().unwrap().replace("2027-01-15T08:00:0", "");
+        (second("lastProbeTime"), second("lastTransitionTime"), second("lastActionTransitionTime"))
     };
     for (verdict, expected) in [
         (yes("a"), ("1Z", "1Z", "1Z")),
@@ -70,11 +58,7 @@ fn times_move_only_with_what_they_tell() {
         (yes("b"), ("8Z", "8Z", "8Z")),
     ] {
         let (probe, transition, action) = times(verdict.clone());
-        assert_eq!(
-            (probe.as_str(), transition.as_str(), action.as_str()),
-            expected,
-            "{verdict:?}"
-        );
+        assert_eq!((probe.as_str(), transition.as_str(), action.as_str()), expected, "{verdict:?}");
     }
 }
 
@@ -100,11 +84,7 @@ fn the_result_is_shown_only_where_it_is_the_one_of_the_record() {
             ..GameServerStatus::default()
         });
         let shown = shown(&world, remembered);
-        assert_eq!(
-            shown[0]["result"].as_str(),
-            expected,
-            "{status:?} {remembered:?}"
-        );
+        assert_eq!(shown[0]["result"].as_str(), expected, "{status:?} {remembered:?}");
     }
 }
 

@@ -53,14 +53,9 @@ pub struct Decision {
 /// has no such quality, or when the server was not read from the API (it has no uid and resourceVersion).
 #[must_use]
 pub fn decide(input: &Input<'_>) -> Option<Decision> {
-    let quality = input
-        .qualities
-        .iter()
-        .find(|quality| quality.name == input.quality)?;
-    let (uid, version) = (
-        input.server.metadata.uid.as_ref()?,
-        input.server.metadata.resource_version.as_ref()?,
-    );
+    let quality = input.qualities.iter().find(|quality| quality.name == input.quality)?;
+    let (uid, version) =
+        (input.server.metadata.uid.as_ref()?, input.server.metadata.resource_version.as_ref()?);
     let mut record = Record::of(input.server, input.pod_uid);
     record.keep_only(input.qualities);
     let mut held = record.qualities.remove(&quality.name).unwrap_or_default();
@@ -75,11 +70,7 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     let mut after = before.clone();
     if effect.ops_state.is_some() {
         let held = |quality: &ServiceQuality| record.qualities.get(&quality.name)?.opinion.as_ref();
-        let merged = merge(
-            input.qualities.iter().filter_map(held),
-            &before,
-            record.wrote.as_ref(),
-        );
+        let merged = merge(input.qualities.iter().filter_map(held), &before, record.wrote.as_ref());
         after = merged.ops_state;
         record.wrote = merged.wrote;
     } else if !is_ours(&before, record.wrote.as_ref()) {
@@ -107,19 +98,11 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     if !changes.is_empty() {
         patch.insert("spec".to_owned(), changes.into());
     }
-    Some(Decision {
-        patch: patch.into(),
-        ops_state,
-        notices,
-    })
+    Some(Decision { patch: patch.into(), ops_state, notices })
 }
 
 /// Writes the verdict into what is held of its quality; gives what it fires. `None` when it is held already.
-fn take_up(
-    held: &mut Held,
-    quality: &ServiceQuality,
-    input: &Input<'_>,
-) -> Option<(Effect, Vec<Notice>)> {
+fn take_up(held: &mut Held, quality: &ServiceQuality, input: &Input<'_>) -> Option<(Effect, Vec<Notice>)> {
     let now = truncated(input.now);
     let status = held.status();
     let mut notices = Vec::new();
@@ -187,16 +170,8 @@ fn spec_changes(server: &GameServer, effect: &Effect) -> Map<String, Value> {
             changes.insert(field.to_owned(), json!(value));
         }
     };
-    priority(
-        "updatePriority",
-        effect.update_priority,
-        &spec.update_priority,
-    );
-    priority(
-        "deletionPriority",
-        effect.deletion_priority,
-        &spec.deletion_priority,
-    );
+    priority("updatePriority", effect.update_priority, &spec.update_priority);
+    priority("deletionPriority", effect.deletion_priority, &spec.deletion_priority);
     if let Some(disabled) = effect.network_disabled
         && spec.network_disabled != Some(disabled)
     {
@@ -224,30 +199,20 @@ fn changed<'a>(
 
 /// The annotations that change. One too many for what an object may hold is skipped: it would take the
 /// whole write with it.
-fn annotation_changes(
-    server: &GameServer,
-    effect: &Effect,
-    notices: &mut Vec<Notice>,
-) -> Map<String, Value> {
+fn annotation_changes(server: &GameServer, effect: &Effect, notices: &mut Vec<Notice>) -> Map<String, Value> {
     let current = server.metadata.annotations.as_ref();
     let mut changes = changed(&effect.annotations, current);
-    let kept = current
-        .into_iter()
-        .flatten()
-        .filter(|(key, _)| !changes.contains_key(*key));
-    let mut size: usize = kept
-        .filter(|(key, _)| *key != names::VERDICTS)
-        .map(|(key, value)| key.len() + value.len())
-        .sum();
+    let kept = current.into_iter().flatten().filter(|(key, _)| !changes.contains_key(*key));
+    let mut size: usize =
+        kept.filter(|(key, _)| *key != names::VERDICTS).map(|(key, value)| key.len() + value.len()).sum();
     changes.retain(|key, value| {
         let more = key.len() + value.as_str().map_or(0, str::len);
         let fits = size + more <= ANNOTATION_BUDGET;
         if fits {
             size += more;
         } else {
-            let message = format!(
-                "annotation {key:?}: the server's annotations would be too large; it is skipped"
-            );
+            let message =
+                format!("annotation {key:?}: the server's annotations would be too large; it is skipped");
             notices.push(Notice::new(reason::INVALID_ANNOTATION, message));
         }
         fits

@@ -12,8 +12,7 @@ fn idle() -> World {
 }
 
 fn record(world: &World) -> Value {
-    serde_json::from_str(&world.server.metadata.annotations.as_ref().unwrap()[names::VERDICTS])
-        .unwrap()
+    serde_json::from_str(&world.server.metadata.annotations.as_ref().unwrap()[names::VERDICTS]).unwrap()
 }
 
 #[test]
@@ -28,10 +27,7 @@ fn verdict_and_effect_are_one_write_on_the_object_as_it_was_read() {
             "spec": {"opsState": "WaitToBeDeleted"},
         })
     );
-    assert_eq!(
-        decision.ops_state,
-        Some((OpsState::None, OpsState::WaitToBeDeleted))
-    );
+    assert_eq!(decision.ops_state, Some((OpsState::None, OpsState::WaitToBeDeleted)));
     assert_eq!(decision.notices, []);
 }
 
@@ -49,13 +45,7 @@ fn only_what_changes_is_written() {
     let decision = world.say("q", &yes("5")).unwrap();
     assert_eq!(decision.ops_state, None);
     assert_eq!(decision.patch["metadata"]["labels"], json!({"b": "x"}));
-    assert_eq!(
-        decision.patch["metadata"]["annotations"]
-            .as_object()
-            .unwrap()
-            .len(),
-        2
-    );
+    assert_eq!(decision.patch["metadata"]["annotations"].as_object().unwrap().len(), 2);
     assert_eq!(decision.patch["metadata"]["annotations"]["d"], "5");
     assert_eq!(
         decision.patch["spec"],
@@ -88,7 +78,8 @@ fn what_the_record_holds_is_not_written_again() {
         assert_eq!(world.say("idle", &verdict).is_some(), writes, "{verdict:?}");
         assert_eq!(world.ops_state(), ops_state, "{verdict:?}");
     }
-    let message = "ServiceQualityUnknown: quality idle cannot be asked: refused; its last answer stays in force";
+    let message =
+        "ServiceQualityUnknown: quality idle cannot be asked: refused; its last answer stays in force";
     assert_eq!(world.notices, [message, message]);
 }
 
@@ -156,10 +147,7 @@ fn another_pod_begins_again_and_what_the_old_one_left_is_not_a_person_s() {
     ));
     world.say("healthy", &no(""));
     world.pod = "pod-2".into();
-    assert!(
-        world.decide("healthy", &no("")).is_some(),
-        "its first verdict, although the same"
-    );
+    assert!(world.decide("healthy", &no("")).is_some(), "its first verdict, although the same");
     world.say("healthy", &yes(""));
     assert_eq!(world.ops_state(), "None");
     assert_eq!(record(&world)["pod"], "pod-2");
@@ -173,21 +161,10 @@ fn qualities_that_are_gone_are_forgotten_at_the_next_write() {
     ));
     world.say("a", &yes(""));
     world.qualities.remove(0);
-    assert_eq!(
-        world.ops_state(),
-        "Maintaining",
-        "editing the set fires nothing"
-    );
+    assert_eq!(world.ops_state(), "Maintaining", "editing the set fires nothing");
     world.say("b", &yes(""));
     assert_eq!(world.ops_state(), "WaitToBeDeleted");
-    assert_eq!(
-        record(&world)["q"]
-            .as_object()
-            .unwrap()
-            .keys()
-            .collect::<Vec<_>>(),
-        ["b"]
-    );
+    assert_eq!(record(&world)["q"].as_object().unwrap().keys().collect::<Vec<_>>(), ["b"]);
 }
 
 #[test]
@@ -206,20 +183,13 @@ fn an_annotation_that_cannot_be_read_counts_as_empty() {
         (r#"{"q":{"idle":{"s":"yes"}}}"#, true),
         ("{}", false),
         // Of a newer build: what is known is read.
-        (
-            r#"{"v":9,"pod":"pod-1","new":1,"q":{"idle":{"s":true,"new":{}}}}"#,
-            false,
-        ),
+        (r#"{"v":9,"pod":"pod-1","new":1,"q":{"idle":{"s":true,"new":{}}}}"#, false),
     ] {
         let mut world = idle();
         world.patch(&json!({"metadata": {"annotations": {names::VERDICTS: text}}}));
         let record = Record::of(&world.server, &world.pod);
         assert_eq!(record.unreadable, unreadable, "{text}");
-        assert_eq!(
-            record.qualities.len(),
-            usize::from(text.contains("pod-1")),
-            "{text}"
-        );
+        assert_eq!(record.qualities.len(), usize::from(text.contains("pod-1")), "{text}");
         assert!(world.say("idle", &yes("0")).is_some(), "{text}");
         assert!(!Record::of(&world.server, &world.pod).unreadable);
     }
@@ -227,9 +197,7 @@ fn an_annotation_that_cannot_be_read_counts_as_empty() {
 
 #[test]
 fn annotations_never_outgrow_what_an_object_may_hold() {
-    let entries: Vec<String> = (0..20)
-        .map(|i| format!("a{i:02}: '{}'", "{{.Result}}".repeat(15)))
-        .collect();
+    let entries: Vec<String> = (0..20).map(|i| format!("a{i:02}: '{}'", "{{.Result}}".repeat(15))).collect();
     let mut world = World::new(qualities(&format!(
         "[{{name: q, serviceQualityAction: [{{state: true, annotations: {{{}}}, labels: {{x: y}}}}]}}]",
         entries.join(", ")

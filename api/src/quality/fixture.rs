@@ -14,21 +14,15 @@ pub(super) fn qualities(yaml: &str) -> Vec<ServiceQuality> {
 }
 
 pub(super) fn yes(result: &str) -> Verdict {
-    Verdict::True {
-        result: result.into(),
-    }
+    Verdict::True { result: result.into() }
 }
 
 pub(super) fn no(result: &str) -> Verdict {
-    Verdict::False {
-        result: result.into(),
-    }
+    Verdict::False { result: result.into() }
 }
 
 pub(super) fn unknown(reason: &str) -> Verdict {
-    Verdict::Unknown {
-        reason: reason.into(),
-    }
+    Verdict::Unknown { reason: reason.into() }
 }
 
 /// A server, what has been told about it, and a clock that ticks with every write.
@@ -49,13 +43,7 @@ impl World {
             "metadata": {"name": "game-0", "namespace": "default", "uid": "gs-1", "resourceVersion": "1"},
             "spec": {"opsState": "None", "updatePriority": 0, "deletionPriority": 0, "networkDisabled": false},
         }));
-        Self {
-            qualities,
-            server: server.unwrap(),
-            pod: POD.into(),
-            clock: 0,
-            notices: Vec::new(),
-        }
+        Self { qualities, server: server.unwrap(), pod: POD.into(), clock: 0, notices: Vec::new() }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -79,12 +67,7 @@ impl World {
         self.clock += 1;
         let decision = self.decide(quality, verdict)?;
         self.patch(&decision.patch);
-        self.notices.extend(
-            decision
-                .notices
-                .iter()
-                .map(|n| format!("{}: {}", n.reason, n.message)),
-        );
+        self.notices.extend(decision.notices.iter().map(|n| format!("{}: {}", n.reason, n.message)));
         Some(decision)
     }
 
@@ -93,17 +76,10 @@ impl World {
         let mut object = serde_json::to_value(&self.server).unwrap();
         for field in ["uid", "resourceVersion"] {
             let wanted = &patch["metadata"][field];
-            assert!(
-                wanted.is_null() || *wanted == object["metadata"][field],
-                "conflict"
-            );
+            assert!(wanted.is_null() || *wanted == object["metadata"][field], "conflict");
         }
         json_patch::merge(&mut object, patch);
-        let version: u64 = object["metadata"]["resourceVersion"]
-            .as_str()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let version: u64 = object["metadata"]["resourceVersion"].as_str().unwrap().parse().unwrap();
         object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
         self.server = serde_json::from_value(object).unwrap();
     }
@@ -114,11 +90,6 @@ impl World {
     }
 
     pub(super) fn ops_state(&self) -> String {
-        self.server
-            .spec
-            .ops_state
-            .clone()
-            .unwrap_or_default()
-            .into()
+        self.server.spec.ops_state.clone().unwrap_or_default().into()
     }
 }

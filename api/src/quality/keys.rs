@@ -33,10 +33,7 @@ pub fn label_value_problem(value: &str) -> Option<&'static str> {
     let bytes = value.as_bytes();
     if bytes.len() > 63 {
         Some("it is longer than 63 characters")
-    } else if !bytes
-        .iter()
-        .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b))
-    {
+    } else if !bytes.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)) {
         Some("it has other characters than letters, digits, '-', '_' and '.'")
     } else if !ends(bytes.first()) || !ends(bytes.last()) {
         Some("it does not begin and end with a letter or digit")
@@ -49,9 +46,7 @@ fn is_dns_name(text: &str) -> bool {
     text.len() <= 253
         && text.split('.').all(|part| {
             !part.is_empty()
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
                 && !part.starts_with('-')
                 && !part.ends_with('-')
         })
@@ -69,30 +64,12 @@ mod tests {
             ("example.com/Players_1.x", None),
             ("", Some("it has no name")),
             ("example.com/", Some("it has no name")),
-            (
-                "/name",
-                Some("its prefix is no DNS name (lower case letters, digits, '-' and '.')"),
-            ),
-            (
-                "Example.com/name",
-                Some("its prefix is no DNS name (lower case letters, digits, '-' and '.')"),
-            ),
-            (
-                "a..b/name",
-                Some("its prefix is no DNS name (lower case letters, digits, '-' and '.')"),
-            ),
-            (
-                "a/b/c",
-                Some("it has other characters than letters, digits, '-', '_' and '.'"),
-            ),
-            (
-                "two words",
-                Some("it has other characters than letters, digits, '-', '_' and '.'"),
-            ),
-            (
-                "-x",
-                Some("it does not begin and end with a letter or digit"),
-            ),
+            ("/name", Some("its prefix is no DNS name (lower case letters, digits, '-' and '.')")),
+            ("Example.com/name", Some("its prefix is no DNS name (lower case letters, digits, '-' and '.')")),
+            ("a..b/name", Some("its prefix is no DNS name (lower case letters, digits, '-' and '.')")),
+            ("a/b/c", Some("it has other characters than letters, digits, '-', '_' and '.'")),
+            ("two words", Some("it has other characters than letters, digits, '-', '_' and '.'")),
+            ("-x", Some("it does not begin and end with a letter or digit")),
             (&"x".repeat(64), Some("it is longer than 63 characters")),
         ] {
             assert_eq!(key_problem(key), problem, "{key:?}");
@@ -102,10 +79,7 @@ mod tests {
     #[test]
     fn label_values_may_be_empty() {
         assert_eq!(label_value_problem(""), None);
-        assert_eq!(
-            label_value_problem("x."),
-            Some("it does not begin and end with a letter or digit")
-        );
+        assert_eq!(label_value_problem("x."), Some("it does not begin and end with a letter or digit"));
     }
 
     #[test]

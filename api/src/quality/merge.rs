@@ -39,15 +39,9 @@ pub fn merge<'a>(
             _ => false,
         };
     if by_hand && stays {
-        return Merged {
-            ops_state: current.clone(),
-            wrote: None,
-        };
+        return Merged { ops_state: current.clone(), wrote: None };
     }
-    Merged {
-        ops_state: opinion.clone(),
-        wrote: Some(opinion),
-    }
+    Merged { ops_state: opinion.clone(), wrote: Some(opinion) }
 }
 
 /// Whether qualities wrote this value (or nobody did: a new server has None).
@@ -103,72 +97,24 @@ mod tests {
         for (opinions, current, wrote, expected, writes) in [
             // Allocated by a matchmaker: no opinion leaves it, an opinion does not.
             (&["None"][..], "Allocated", Some("None"), "Allocated", None),
-            (
-                &["None"],
-                "Allocated",
-                Some("WaitToBeDeleted"),
-                "Allocated",
-                None,
-            ),
+            (&["None"], "Allocated", Some("WaitToBeDeleted"), "Allocated", None),
             (&["None"], "Allocated", None, "Allocated", None),
-            (
-                &["WaitToBeDeleted"],
-                "Allocated",
-                None,
-                "WaitToBeDeleted",
-                Some("WaitToBeDeleted"),
-            ),
-            (
-                &["Maintaining"],
-                "Allocated",
-                None,
-                "Maintaining",
-                Some("Maintaining"),
-            ),
+            (&["WaitToBeDeleted"], "Allocated", None, "WaitToBeDeleted", Some("WaitToBeDeleted")),
+            (&["Maintaining"], "Allocated", None, "Maintaining", Some("Maintaining")),
             (&["Allocated"], "Allocated", None, "Allocated", None),
             // Allocated by a quality: gone when its opinion is.
-            (
-                &["None"],
-                "Allocated",
-                Some("Allocated"),
-                "None",
-                Some("None"),
-            ),
+            (&["None"], "Allocated", Some("Allocated"), "None", Some("None")),
             // Maintaining by a person: stays.
             (&["None"], "Maintaining", None, "Maintaining", None),
             (&["Kill"], "Maintaining", None, "Maintaining", None),
-            (
-                &["WaitToBeDeleted"],
-                "Maintaining",
-                Some("None"),
-                "Maintaining",
-                None,
-            ),
-            (
-                &["Maintaining"],
-                "Maintaining",
-                Some("None"),
-                "Maintaining",
-                None,
-            ),
-            (
-                &["None"],
-                "Maintaining",
-                Some("Maintaining"),
-                "None",
-                Some("None"),
-            ),
+            (&["WaitToBeDeleted"], "Maintaining", Some("None"), "Maintaining", None),
+            (&["Maintaining"], "Maintaining", Some("None"), "Maintaining", None),
+            (&["None"], "Maintaining", Some("Maintaining"), "None", Some("None")),
             // Everything else gives way to a new verdict.
             (&["None"], "WaitToBeDeleted", None, "None", Some("None")),
             (&["None"], "Kill", None, "None", Some("None")),
             (&["None"], "blue", Some("None"), "None", Some("None")),
-            (
-                &["Maintaining"],
-                "None",
-                Some("WaitToBeDeleted"),
-                "Maintaining",
-                Some("Maintaining"),
-            ),
+            (&["Maintaining"], "None", Some("WaitToBeDeleted"), "Maintaining", Some("Maintaining")),
         ] {
             let expected = (expected.to_owned(), writes.map(str::to_owned));
             assert_eq!(

@@ -86,10 +86,7 @@ mod tests {
     #[test]
     fn a_long_result_is_cut_between_characters() {
         let text = format!("a{}", "é".repeat(600));
-        assert_eq!(
-            result_text(true, text.as_bytes(), b""),
-            format!("a{}", "é".repeat(511))
-        );
+        assert_eq!(result_text(true, text.as_bytes(), b""), format!("a{}", "é".repeat(511)));
     }
 
     proptest! {

@@ -12,14 +12,7 @@ use crate::{
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
-const STATES: [&str; 6] = [
-    "None",
-    "WaitToBeDeleted",
-    "Maintaining",
-    "Allocated",
-    "Kill",
-    "blue",
-];
+const STATES: [&str; 6] = ["None", "WaitToBeDeleted", "Maintaining", "Allocated", "Kill", "blue"];
 
 /// Something that happens to a server.
 #[derive(Clone, Debug)]
@@ -34,44 +27,29 @@ fn action() -> impl Strategy<Value = ServiceQualityAction> {
     let result = prop::option::weighted(0.3, prop::sample::select(vec!["0", "5", "two words"]));
     let priority = prop::option::weighted(0.3, Just("{{.Result}}"));
     let label = prop::option::weighted(0.3, prop::sample::select(vec!["{{.Result}}", "x", "y"]));
-    (
-        any::<bool>(),
-        result,
-        prop::option::weighted(0.8, ops_state),
-        priority,
-        label,
+    (any::<bool>(), result, prop::option::weighted(0.8, ops_state), priority, label).prop_map(
+        |(state, result, ops_state, priority, label)| ServiceQualityAction {
+            state,
+            result: result.map(str::to_owned),
+            ops_state: ops_state.map(OpsState::from),
+            deletion_priority: priority.map(|text| IntOrString::String(text.to_owned())),
+            labels: label.map(|value| ("label".to_owned(), value.to_owned())).into_iter().collect(),
+            ..ServiceQualityAction::default()
+        },
     )
-        .prop_map(
-            |(state, result, ops_state, priority, label)| ServiceQualityAction {
-                state,
-                result: result.map(str::to_owned),
-                ops_state: ops_state.map(OpsState::from),
-                deletion_priority: priority.map(|text| IntOrString::String(text.to_owned())),
-                labels: label
-                    .map(|value| ("label".to_owned(), value.to_owned()))
-                    .into_iter()
-                    .collect(),
-                ..ServiceQualityAction::default()
-            },
-        )
 }
 
 fn qualities() -> impl Strategy<Value = Vec<ServiceQuality>> {
-    let quality = (
-        prop::bool::weighted(0.2),
-        prop::collection::vec(action(), 0..4),
-    );
+    let quality = (prop::bool::weighted(0.2), prop::collection::vec(action(), 0..4));
     prop::collection::vec(quality, 3).prop_map(|all| {
         let named = NAMES.iter().zip(all);
         named
-            .map(
-                |(name, (permanent, service_quality_action))| ServiceQuality {
-                    name: (*name).to_owned(),
-                    permanent,
-                    service_quality_action,
-                    ..ServiceQuality::default()
-                },
-            )
+            .map(|(name, (permanent, service_quality_action))| ServiceQuality {
+                name: (*name).to_owned(),
+                permanent,
+                service_quality_action,
+                ..ServiceQuality::default()
+            })
             .collect()
     })
 }
@@ -111,9 +89,7 @@ fn essence(server: &GameServer) -> GameServer {
     for held in record.qualities.values_mut() {
         (held.transition, held.changed, held.action) = (None, None, None);
     }
-    server.metadata.annotations = record
-        .text()
-        .map(|text| [("record".to_owned(), text)].into());
+    server.metadata.annotations = record.text().map(|text| [("record".to_owned(), text)].into());
     server
 }
 

@@ -90,11 +90,7 @@ impl Record {
     /// The record of a server whose pod has this uid. What was held of another pod is left out.
     #[must_use]
     pub fn of(server: &GameServer, pod_uid: &str) -> Self {
-        let annotation = server
-            .metadata
-            .annotations
-            .as_ref()
-            .and_then(|all| all.get(names::VERDICTS));
+        let annotation = server.metadata.annotations.as_ref().and_then(|all| all.get(names::VERDICTS));
         let parsed = annotation.map(|text| serde_json::from_str::<Self>(text));
         let unreadable = matches!(parsed, Some(Err(_)));
         let mut record = parsed.and_then(Result::ok).unwrap_or_default();
@@ -109,8 +105,7 @@ impl Record {
 
     /// Leaves out what is held of qualities that the set no longer has.
     pub(super) fn keep_only(&mut self, qualities: &[ServiceQuality]) {
-        self.qualities
-            .retain(|name, _| qualities.iter().any(|quality| quality.name == *name));
+        self.qualities.retain(|name, _| qualities.iter().any(|quality| quality.name == *name));
     }
 
     /// The text of the annotation. `None` only if it cannot be written as JSON, which does not happen: it
@@ -126,12 +121,9 @@ pub fn result_hash(result: &str) -> String {
     if result.is_empty() {
         return String::new();
     }
-    Sha256::digest(result.as_bytes())
-        .iter()
-        .take(8)
-        .fold(String::new(), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    Sha256::digest(result.as_bytes()).iter().take(8).fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

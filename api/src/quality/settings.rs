@@ -36,10 +36,7 @@ impl ProbeSettings {
 }
 
 fn or_default(value: Option<i32>, default: u32) -> u32 {
-    value
-        .and_then(|value| u32::try_from(value).ok())
-        .filter(|value| *value > 0)
-        .unwrap_or(default)
+    value.and_then(|value| u32::try_from(value).ok()).filter(|value| *value > 0).unwrap_or(default)
 }
 
 #[cfg(test)]

@@ -73,11 +73,7 @@ impl Counter {
         };
         self.unanswered = 0;
         self.unknown = None;
-        self.run = if self.success == success {
-            self.run.saturating_add(1)
-        } else {
-            1
-        };
+        self.run = if self.success == success { self.run.saturating_add(1) } else { 1 };
         self.success = success;
         let holds = match &self.answer {
             Some(Verdict::True { .. }) => success,
@@ -93,9 +89,7 @@ impl Counter {
     /// The container ran and has terminated by itself: false at once, whatever the thresholds say.
     pub fn not_running(&mut self, container: &str) -> Verdict {
         *self = Self::new();
-        let verdict = Verdict::False {
-            result: format!("Container {container} is not running"),
-        };
+        let verdict = Verdict::False { result: format!("Container {container} is not running") };
         self.answer = Some(verdict.clone());
         verdict
     }
@@ -110,9 +104,7 @@ impl Counter {
     #[must_use]
     pub fn verdict(&self) -> Option<Verdict> {
         match &self.unknown {
-            Some(reason) => Some(Verdict::Unknown {
-                reason: reason.clone(),
-            }),
+            Some(reason) => Some(Verdict::Unknown { reason: reason.clone() }),
             None => self.answer.clone(),
         }
     }

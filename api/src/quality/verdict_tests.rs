@@ -59,44 +59,19 @@ fn outcomes_become_verdicts_after_their_thresholds() {
         (1, 3, "+a -b -b -b +c", vec!["+a", "+a", "+a", "-b", "+c"]),
         (1, 3, "-a -b -c", vec![".", ".", "-c"]),
         (1, 1, "-a +b", vec!["-a", "+b"]),
-        (
-            2,
-            2,
-            "+a -b +c +d -e +f",
-            vec![".", ".", ".", "+d", "+d", "+f"],
-        ),
+        (2, 2, "+a -b +c +d -e +f", vec![".", ".", ".", "+d", "+d", "+f"]),
         // The result follows the latest outcome of the state at once.
-        (
-            3,
-            3,
-            "+a +b +c +d -x +e",
-            vec![".", ".", "+c", "+d", "+d", "+e"],
-        ),
+        (3, 3, "+a +b +c +d -x +e", vec![".", ".", "+c", "+d", "+d", "+e"]),
         (1, 3, "-a -b -c -d", vec![".", ".", "-c", "-d"]),
         // Not asked: neither counts nor breaks a row.
         (1, 3, "-a ?x -b ?x -c", vec![".", ".", ".", ".", "-c"]),
         (1, 3, "+a ?x ?y ?z +a", vec!["+a", "+a", "+a", "?z", "+a"]),
         // One answer ends it, even one below its threshold.
-        (
-            1,
-            2,
-            "+a ?x ?y -b ?x -c",
-            vec!["+a", "+a", "?y", "+a", "+a", "-c"],
-        ),
+        (1, 2, "+a ?x ?y -b ?x -c", vec!["+a", "+a", "?y", "+a", "+a", "-c"]),
         (1, 2, "?x ?y -b -b", vec![".", "?y", ".", "-b"]),
         // §3.7: a restart restarts the counters, not the verdict.
-        (
-            1,
-            3,
-            "+a -b -b r -b -b -b",
-            vec!["+a", "+a", "+a", "+a", "+a", "+a", "-b"],
-        ),
-        (
-            1,
-            2,
-            "+a ?x ?x r ?x +b",
-            vec!["+a", "+a", "?x", "?x", "?x", "+b"],
-        ),
+        (1, 3, "+a -b -b r -b -b -b", vec!["+a", "+a", "+a", "+a", "+a", "+a", "-b"]),
+        (1, 2, "+a ?x ?x r ?x +b", vec!["+a", "+a", "?x", "?x", "?x", "+b"]),
         // §3.1: a container that terminated by itself is false at once.
         (2, 3, "! +a +b", vec![DOWN, DOWN, "+b"]),
         (1, 1, "?x !", vec!["?x", DOWN]),
@@ -111,10 +86,7 @@ fn outcomes_become_verdicts_after_their_thresholds() {
                 shown(counter.verdict().as_ref())
             })
             .collect();
-        assert_eq!(
-            seen, expected,
-            "{steps} with thresholds {success}/{failure}"
-        );
+        assert_eq!(seen, expected, "{steps} with thresholds {success}/{failure}");
     }
 }
 
@@ -139,10 +111,8 @@ fn model(history: &[Step], success: u32, failure: u32) -> String {
                 })
                 .take_while(|answer| *answer == wanted)
                 .count();
-            let answered = matches!(
-                history[end - 1],
-                Step::Outcome(Outcome::Success { .. } | Outcome::Failure { .. })
-            );
+            let answered =
+                matches!(history[end - 1], Step::Outcome(Outcome::Success { .. } | Outcome::Failure { .. }));
             if answered && row >= threshold {
                 state = Some(wanted);
             }

@@ -41,15 +41,9 @@ fn walk(yaml: &str, quality: &str, steps: &[&str]) -> Vec<String> {
         .iter()
         .map(|step| {
             let outcome = match *step {
-                "+" => Outcome::Success {
-                    result: String::new(),
-                },
-                "-" => Outcome::Failure {
-                    result: String::new(),
-                },
-                "?" => Outcome::Unknown {
-                    reason: "connection refused".into(),
-                },
+                "+" => Outcome::Success { result: String::new() },
+                "-" => Outcome::Failure { result: String::new() },
+                "?" => Outcome::Unknown { reason: "connection refused".into() },
                 "kill" => {
                     counter = Counter::new();
                     return world.ops_state();
@@ -72,20 +66,14 @@ fn an_idle_server_waits_to_be_deleted_until_a_player_enters() {
     let w = "WaitToBeDeleted";
     for (steps, expected) in [
         // Idle from the start; a player enters, three probes later the server is protected; the player leaves.
-        (
-            &["+", "+", "-", "-", "-", "-", "+"][..],
-            vec![w, w, w, w, "None", "None", w],
-        ),
+        (&["+", "+", "-", "-", "-", "-", "+"][..], vec![w, w, w, w, "None", "None", w]),
         // Players from the start: never marked.
         (&["-", "-", "-", "-"], vec!["None"; 4]),
         // It cannot be asked: nothing moves, either way.
         (&["+", "?", "?", "?", "?", "+"], vec![w; 6]),
         (&["-", "-", "-", "?", "?", "?", "-"], vec!["None"; 7]),
         // The prober dies and comes back: nothing moves.
-        (
-            &["+", "kill", "+", "-", "kill", "-", "-", "-"],
-            vec![w, w, w, w, w, w, w, "None"],
-        ),
+        (&["+", "kill", "+", "-", "kill", "-", "-", "-"], vec![w, w, w, w, w, w, w, "None"]),
         // A match is allocated while a player is inside; idle again it can go.
         (&["-", "-", "-", "Allocated", "-", "kill", "-", "-", "-"], {
             let mut states = vec!["None"; 3];
@@ -110,27 +98,15 @@ fn an_idle_server_waits_to_be_deleted_until_a_player_enters() {
 fn an_ill_server_is_maintaining_until_it_is_well() {
     let m = "Maintaining";
     for (steps, expected) in [
-        (
-            &["+", "-", "-", "-", "-", "+"][..],
-            vec!["None", "None", "None", m, m, "None"],
-        ),
-        (
-            &["-", "-", "-", "kill", "+"],
-            vec!["None", "None", m, m, "None"],
-        ),
-        (
-            &["-", "-", "-", "?", "?", "?", "+"],
-            vec!["None", "None", m, m, m, m, "None"],
-        ),
+        (&["+", "-", "-", "-", "-", "+"][..], vec!["None", "None", "None", m, m, "None"]),
+        (&["-", "-", "-", "kill", "+"], vec!["None", "None", m, m, "None"]),
+        (&["-", "-", "-", "?", "?", "?", "+"], vec!["None", "None", m, m, m, m, "None"]),
         // A person's Maintaining holds although the server is healthy, and when it was ill in between.
         (
             &[m, "+", "-", "-", "-", "+", "None", "-", "-", "-"],
             vec![m, m, m, m, m, m, "None", "None", "None", m],
         ),
-        (
-            &["+", "-", "-", "-", "None", "-", "+"],
-            vec!["None", "None", "None", m, "None", "None", "None"],
-        ),
+        (&["+", "-", "-", "-", "None", "-", "+"], vec!["None", "None", "None", m, "None", "None", "None"]),
     ] {
         assert_eq!(walk(HEALTHY, "healthy", steps), expected, "{steps:?}");
     }
@@ -140,11 +116,7 @@ fn an_ill_server_is_maintaining_until_it_is_well() {
 fn an_idle_server_that_is_ill_is_not_removed_first() {
     let mut world = World::new(qualities(&format!("{IDLE}{HEALTHY}")));
     let verdict = |state: bool| {
-        if state {
-            super::fixture::yes("")
-        } else {
-            super::fixture::no("")
-        }
+        if state { super::fixture::yes("") } else { super::fixture::no("") }
     };
     for (quality, state, expected) in [
         ("idle", true, "WaitToBeDeleted"),

@@ -17,13 +17,9 @@ pub fn max_unavailable(bound: &IntOrString, replicas: i32) -> Result<usize, Boun
     let (value, number) = match bound {
         IntOrString::Int(number) => (number.to_string(), usize::try_from(*number).ok()),
         IntOrString::String(text) => {
-            let percent = text
-                .trim()
-                .strip_suffix('%')
-                .and_then(|p| p.parse::<u32>().ok());
+            let percent = text.trim().strip_suffix('%').and_then(|p| p.parse::<u32>().ok());
             let share = percent.filter(|p| *p > 0).map(|percent| {
-                let share =
-                    replicas.saturating_mul(usize::try_from(percent).unwrap_or(usize::MAX)) / 100;
+                let share = replicas.saturating_mul(usize::try_from(percent).unwrap_or(usize::MAX)) / 100;
                 share.max(1)
             });
             (format!("{text:?}"), share)
@@ -47,11 +43,7 @@ mod tests {
             (text("100%"), 3, 3),
             (text("100%"), 0, 1),
         ] {
-            assert_eq!(
-                max_unavailable(&bound, replicas),
-                Ok(expected),
-                "{bound:?} of {replicas}"
-            );
+            assert_eq!(max_unavailable(&bound, replicas), Ok(expected), "{bound:?} of {replicas}");
         }
         for (bound, value) in [
             (IntOrString::Int(0), "0"),
@@ -62,9 +54,7 @@ mod tests {
         ] {
             assert_eq!(
                 max_unavailable(&bound, 10).unwrap_err().to_string(),
-                format!(
-                    "{value}: neither a number of 1 or more nor a percentage; write 1 or \"20%\""
-                )
+                format!("{value}: neither a number of 1 or more nor a percentage; write 1 or \"20%\"")
             );
         }
     }

@@ -40,11 +40,7 @@ fn key(candidate: &Candidate<'_>) -> (u8, Reverse<i64>, Reverse<u32>) {
         OpsState::Allocated => 3,
         OpsState::Maintaining => 4,
     };
-    (
-        turn,
-        Reverse(candidate.deletion_priority),
-        Reverse(candidate.ordinal),
-    )
+    (turn, Reverse(candidate.deletion_priority), Reverse(candidate.ordinal))
 }
 
 #[cfg(test)]
@@ -72,10 +68,7 @@ mod tests {
             ("Maintaining", 100, 12),
             ("Maintaining", 0, 13),
         ];
-        let states: Vec<OpsState> = order
-            .iter()
-            .map(|(state, ..)| OpsState::from(*state))
-            .collect();
+        let states: Vec<OpsState> = order.iter().map(|(state, ..)| OpsState::from(*state)).collect();
         let mut candidates: Vec<Candidate<'_>> = order
             .iter()
             .zip(&states)
@@ -124,11 +117,7 @@ mod tests {
     }
 
     fn candidate(server: &(OpsState, i64, u32)) -> Candidate<'_> {
-        Candidate {
-            ops_state: &server.0,
-            deletion_priority: server.1,
-            ordinal: server.2,
-        }
+        Candidate { ops_state: &server.0, deletion_priority: server.1, ordinal: server.2 }
     }
 
     proptest! {

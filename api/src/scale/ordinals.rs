@@ -21,12 +21,8 @@ impl Ordinals {
             return;
         }
         // All ranges that overlap the new one or touch it become one with it.
-        let from = self
-            .ranges
-            .partition_point(|&(_, end)| end.saturating_add(1) < first);
-        let to = self
-            .ranges
-            .partition_point(|&(start, _)| start <= last.saturating_add(1));
+        let from = self.ranges.partition_point(|&(_, end)| end.saturating_add(1) < first);
+        let to = self.ranges.partition_point(|&(start, _)| start <= last.saturating_add(1));
         let merged = match self.ranges.get(from..to) {
             Some([(start, _), .., (_, end)]) => (first.min(*start), last.max(*end)),
             Some([(start, end)]) => (first.min(*start), last.max(*end)),
@@ -51,10 +47,7 @@ impl Ordinals {
     #[must_use]
     pub fn contains(&self, ordinal: u32) -> bool {
         let after = self.ranges.partition_point(|&(first, _)| first <= ordinal);
-        after
-            .checked_sub(1)
-            .and_then(|i| self.ranges.get(i))
-            .is_some_and(|&(_, last)| ordinal <= last)
+        after.checked_sub(1).and_then(|i| self.ranges.get(i)).is_some_and(|&(_, last)| ordinal <= last)
     }
 
     /// Whether there is none.
@@ -66,10 +59,7 @@ impl Ordinals {
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|&(first, last)| u64::from(last - first) + 1)
-            .sum()
+        self.ranges.iter().map(|&(first, last)| u64::from(last - first) + 1).sum()
     }
 
     /// The ordinals, ascending. There may be billions: bound what you take.
@@ -84,12 +74,7 @@ impl Ordinals {
         for &(first, last) in &self.ranges {
             let mut start = Some(first);
             let from = other.ranges.partition_point(|&(_, end)| end < first);
-            for &(gap_first, gap_last) in other
-                .ranges
-                .iter()
-                .skip(from)
-                .take_while(|&&(f, _)| f <= last)
-            {
+            for &(gap_first, gap_last) in other.ranges.iter().skip(from).take_while(|&&(f, _)| f <= last) {
                 if let (Some(start), Some(end)) = (start, gap_first.checked_sub(1))
                     && start <= end
                 {
@@ -106,17 +91,9 @@ impl Ordinals {
 
     /// The ordinals that are *not* in the set, ascending: the first is the lowest free one.
     pub fn free(&self) -> impl Iterator<Item = u32> {
-        let starts = std::iter::once(Some(0))
-            .chain(self.ranges.iter().map(|&(_, last)| last.checked_add(1)));
-        let ends = self
-            .ranges
-            .iter()
-            .map(|&(first, _)| first.checked_sub(1))
-            .chain([Some(u32::MAX)]);
-        starts
-            .zip(ends)
-            .filter_map(|(start, end)| Some(start?..=end?))
-            .flatten()
+        let starts = std::iter::once(Some(0)).chain(self.ranges.iter().map(|&(_, last)| last.checked_add(1)));
+        let ends = self.ranges.iter().map(|&(first, _)| first.checked_sub(1)).chain([Some(u32::MAX)]);
+        starts.zip(ends).filter_map(|(start, end)| Some(start?..=end?)).flatten()
     }
 }
 
@@ -183,18 +160,12 @@ mod tests {
             ("3-5,4-9,10", "3-10"),
             ("4294967295,4294967294,4294967293", "4294967293-4294967295"),
         ] {
-            assert_eq!(
-                text.parse::<Ordinals>().unwrap().to_string(),
-                written,
-                "{text}"
-            );
+            assert_eq!(text.parse::<Ordinals>().unwrap().to_string(), written, "{text}");
         }
         for text in ["a", "1,", "3-1", "-1", "1-2-3"] {
             assert_eq!(
                 text.parse::<Ordinals>().unwrap_err().to_string(),
-                format!(
-                    "{text:?} is not a list of ordinals: write numbers and ranges, as \"1,2,5-7\""
-                )
+                format!("{text:?} is not a list of ordinals: write numbers and ranges, as \"1,2,5-7\"")
             );
         }
     }

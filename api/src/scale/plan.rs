@@ -121,46 +121,28 @@ pub fn plan(input: &Input<'_>) -> ScalePlan {
             .cmp(&(!b.killed(), !b.dead))
             .then_with(|| removal_order(&a.candidate(), &b.candidate()))
     });
-    let (reserved, countable): (Vec<&Server>, Vec<&Server>) = existing
-        .into_iter()
-        .partition(|s| input.reserved.contains(s.ordinal));
-    let (killed, ordinary): (Vec<&Server>, Vec<&Server>) =
-        countable.into_iter().partition(|s| s.killed());
+    let (reserved, countable): (Vec<&Server>, Vec<&Server>) =
+        existing.into_iter().partition(|s| input.reserved.contains(s.ordinal));
+    let (killed, ordinary): (Vec<&Server>, Vec<&Server>) = countable.into_iter().partition(|s| s.killed());
 
     let before = usize::try_from(input.replicas).unwrap_or(0);
     let replicas = before - lowered_by(before, &killed, ordinary.len(), input.seats);
     let (excess, stay) = ordinary.split_at(ordinary.len().saturating_sub(replicas));
 
     let mut remove = Vec::new();
-    for (servers, why) in [
-        (&reserved[..], Why::Reserved),
-        (&killed, Why::Kill),
-        (excess, Why::Excess),
-    ] {
-        remove.extend(servers.iter().map(|s| Leave {
-            ordinal: s.ordinal,
-            why,
-        }));
+    for (servers, why) in [(&reserved[..], Why::Reserved), (&killed, Why::Kill), (excess, Why::Excess)] {
+        remove.extend(servers.iter().map(|s| Leave { ordinal: s.ordinal, why }));
     }
 
     let mut add_reserve_ids = Vec::new();
     if input.strategy == ScaleDownStrategyType::ReserveIds {
-        add_reserve_ids.extend(
-            remove
-                .iter()
-                .filter(|l| l.why != Why::Reserved)
-                .map(|l| l.ordinal),
-        );
+        add_reserve_ids.extend(remove.iter().filter(|l| l.why != Why::Reserved).map(|l| l.ordinal));
         add_reserve_ids.sort_unstable();
     }
 
     let vacant = vacant_seats(input, replicas - stay.len());
     ScalePlan {
-        seats: stay
-            .iter()
-            .map(|s| s.ordinal)
-            .chain(vacant.iter().copied())
-            .collect(),
+        seats: stay.iter().map(|s| s.ordinal).chain(vacant.iter().copied()).collect(),
         lower_replicas_to: (replicas < before).then(|| i32::try_from(replicas).unwrap_or(i32::MAX)),
         create: creatable(input, stay, vacant),
         add_reserve_ids,
@@ -178,20 +160,11 @@ fn lowered_by(replicas: usize, killed: &[&Server], ordinary: usize, seats: &Ordi
 
 /// The `wanted` seats that have no server: those that were seats before, then the lowest free ordinals.
 fn vacant_seats(input: &Input<'_>, wanted: usize) -> Vec<u32> {
-    let mut taken: Ordinals = input
-        .servers
-        .iter()
-        .filter(|s| !s.leaving)
-        .map(|s| s.ordinal)
-        .collect();
+    let mut taken: Ordinals = input.servers.iter().filter(|s| !s.leaving).map(|s| s.ordinal).collect();
     taken.insert_all(input.reserved);
     let mut vacant: Vec<u32> = input.seats.without(&taken).iter().take(wanted).collect();
     // A name is free for another server only when its pod is gone.
-    for ordinal in vacant
-        .iter()
-        .copied()
-        .chain(input.servers.iter().map(|s| s.ordinal))
-    {
+    for ordinal in vacant.iter().copied().chain(input.servers.iter().map(|s| s.ordinal)) {
         taken.insert(ordinal);
     }
     let fresh = wanted - vacant.len();
@@ -203,15 +176,8 @@ fn vacant_seats(input: &Input<'_>, wanted: usize) -> Vec<u32> {
 /// The vacant seats whose name is free now, as many as the bound on unavailable servers allows.
 fn creatable(input: &Input<'_>, stay: &[&Server], vacant: Vec<u32>) -> Vec<u32> {
     let not_ready = stay.iter().filter(|s| !s.ready).count();
-    let room = input
-        .max_unavailable
-        .map_or(usize::MAX, |max| max.saturating_sub(not_ready));
-    let held: BTreeSet<u32> = input
-        .servers
-        .iter()
-        .filter(|s| s.leaving)
-        .map(|s| s.ordinal)
-        .collect();
+    let room = input.max_unavailable.map_or(usize::MAX, |max| max.saturating_sub(not_ready));
+    let held: BTreeSet<u32> = input.servers.iter().filter(|s| s.leaving).map(|s| s.ordinal).collect();
     let free = |o: &u32| !held.contains(o) && !input.blocked.contains(o);
     vacant.into_iter().filter(free).take(room).collect()
 }

@@ -11,37 +11,20 @@ use super::{
 use crate::types::{OpsState, ScaleDownStrategyType};
 
 fn ops_state() -> impl Strategy<Value = OpsState> {
-    prop::sample::select(vec![
-        "None",
-        "None",
-        "WaitToBeDeleted",
-        "Allocated",
-        "Maintaining",
-        "Kill",
-        "Own",
-    ])
-    .prop_map(OpsState::from)
+    prop::sample::select(vec!["None", "None", "WaitToBeDeleted", "Allocated", "Maintaining", "Kill", "Own"])
+        .prop_map(OpsState::from)
 }
 
 fn any_server() -> impl Strategy<Value = Server> {
-    (
-        0u32..12,
-        ops_state(),
-        -1i64..2,
-        prop::bool::weighted(0.2),
-        prop::bool::weighted(0.1),
-        any::<bool>(),
-    )
-        .prop_map(
-            |(ordinal, ops_state, deletion_priority, leaving, dead, ready)| Server {
-                ordinal,
-                ops_state,
-                deletion_priority,
-                leaving,
-                dead,
-                ready: ready && !dead,
-            },
-        )
+    (0u32..12, ops_state(), -1i64..2, prop::bool::weighted(0.2), prop::bool::weighted(0.1), any::<bool>())
+        .prop_map(|(ordinal, ops_state, deletion_priority, leaving, dead, ready)| Server {
+            ordinal,
+            ops_state,
+            deletion_priority,
+            leaving,
+            dead,
+            ready: ready && !dead,
+        })
 }
 
 fn ordinals() -> impl Strategy<Value = Ordinals> {
@@ -49,31 +32,25 @@ fn ordinals() -> impl Strategy<Value = Ordinals> {
 }
 
 fn world() -> impl Strategy<Value = World> {
-    let strategy = prop::sample::select(vec![
-        ScaleDownStrategyType::General,
-        ScaleDownStrategyType::ReserveIds,
-    ]);
+    let strategy =
+        prop::sample::select(vec![ScaleDownStrategyType::General, ScaleDownStrategyType::ReserveIds]);
     (
         0i32..8,
         ordinals(),
-        prop::option::of(
-            prop::collection::vec(0u32..14, 0..8).prop_map(|o| o.into_iter().collect()),
-        ),
+        prop::option::of(prop::collection::vec(0u32..14, 0..8).prop_map(|o| o.into_iter().collect())),
         strategy,
         prop::option::of(1usize..4),
         prop::collection::vec(any_server(), 0..10),
     )
-        .prop_map(
-            |(replicas, reserved, seats, strategy, max_unavailable, servers)| World {
-                replicas,
-                reserved,
-                seats,
-                strategy,
-                max_unavailable,
-                servers: servers.into_iter().map(|s| (s.ordinal, s)).collect(),
-                blocked: BTreeSet::new(),
-            },
-        )
+        .prop_map(|(replicas, reserved, seats, strategy, max_unavailable, servers)| World {
+            replicas,
+            reserved,
+            seats,
+            strategy,
+            max_unavailable,
+            servers: servers.into_iter().map(|s| (s.ordinal, s)).collect(),
+            blocked: BTreeSet::new(),
+        })
 }
 
 /// A set with everything in place.

@@ -17,15 +17,7 @@ fn set_of(replicas: i32, servers: &[(u32, &str)]) -> World {
         max_unavailable: None,
         servers: servers
             .iter()
-            .map(|&(o, state)| {
-                (
-                    o,
-                    Server {
-                        ready: true,
-                        ..server(o, OpsState::from(state))
-                    },
-                )
-            })
+            .map(|&(o, state)| (o, Server { ready: true, ..server(o, OpsState::from(state)) }))
             .collect(),
         blocked: BTreeSet::new(),
     }
@@ -38,10 +30,7 @@ fn removed(plan: &ScalePlan) -> Vec<u32> {
 /// The manual: of three, the one with a player stays; and it is that one which comes back when it is lost.
 #[test]
 fn the_one_in_use_stays_and_keeps_its_name() {
-    let mut world = set_of(
-        1,
-        &[(0, "WaitToBeDeleted"), (1, "None"), (2, "WaitToBeDeleted")],
-    );
+    let mut world = set_of(1, &[(0, "WaitToBeDeleted"), (1, "None"), (2, "WaitToBeDeleted")]);
     let plan = world.plan();
     assert_eq!(removed(&plan), [2, 0]);
     assert_eq!(plan.seats.to_string(), "1");
@@ -74,20 +63,11 @@ fn a_server_that_is_made_again_waits_for_its_name() {
 
 #[test]
 fn newly_reserved_servers_go_first_and_are_replaced_elsewhere() {
-    let mut world = set_of(
-        3,
-        &[(0, "Maintaining"), (1, "WaitToBeDeleted"), (2, "None")],
-    );
+    let mut world = set_of(3, &[(0, "Maintaining"), (1, "WaitToBeDeleted"), (2, "None")]);
     world.reserved.insert_range(0, 0);
     world.reserved.insert_range(3, 2_000_000_000);
     let plan = world.plan();
-    assert_eq!(
-        plan.remove,
-        [Leave {
-            ordinal: 0,
-            why: Why::Reserved
-        }]
-    );
+    assert_eq!(plan.remove, [Leave { ordinal: 0, why: Why::Reserved }]);
     assert_eq!(plan.create, [2_000_000_001]);
     // Off the list again: nothing moves.
     world.run();
@@ -104,10 +84,7 @@ fn reserve_ids_keeps_the_ordinals_of_the_removed() {
     let plan = world.plan();
     assert_eq!(removed(&plan), [1, 3]);
     assert_eq!(plan.add_reserve_ids, [1, 3]);
-    assert_eq!(
-        plan.lower_replicas_to, None,
-        "the shrink by two covers the kill"
-    );
+    assert_eq!(plan.lower_replicas_to, None, "the shrink by two covers the kill");
     world.run();
     world.replicas = 4;
     assert_eq!(world.plan().create, [4, 5]);
@@ -118,17 +95,11 @@ fn a_kill_in_a_set_that_lacks_servers_counts_once() {
     let mut world = set_of(3, &[(0, "None"), (1, "Kill")]);
     world.seats = Some((0..3).collect());
     let plan = world.plan();
-    assert_eq!(
-        (removed(&plan), plan.lower_replicas_to, plan.create.clone()),
-        (vec![1], Some(2), vec![2])
-    );
+    assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create.clone()), (vec![1], Some(2), vec![2]));
     world.patch(&plan);
     // Crash. The same state once more, but for the write.
     let plan = world.plan();
-    assert_eq!(
-        (removed(&plan), plan.lower_replicas_to, plan.create),
-        (vec![1], None, vec![2])
-    );
+    assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create), (vec![1], None, vec![2]));
 }
 
 #[test]

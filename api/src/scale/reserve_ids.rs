@@ -67,11 +67,7 @@ impl ReserveIds {
                         IntOrString::Int(number) => number.to_string(),
                         IntOrString::String(text) => format!("{text:?}"),
                     };
-                    read.problems.push(ReserveIdProblem {
-                        index,
-                        value,
-                        fault,
-                    });
+                    read.problems.push(ReserveIdProblem { index, value, fault });
                 }
             }
         }
@@ -132,9 +128,7 @@ mod tests {
         assert_eq!(read.ids.to_string(), "0-2000000000");
         assert_eq!(read.ids.free().next(), Some(2_000_000_001));
         assert_eq!(
-            ReserveIds::parse(&[IntOrString::Int(2), text("1"), text("5-7")])
-                .ids
-                .to_string(),
+            ReserveIds::parse(&[IntOrString::Int(2), text("1"), text("5-7")]).ids.to_string(),
             "1,2,5-7"
         );
     }
@@ -146,10 +140,7 @@ mod tests {
         for (entry, message) in [
             (IntOrString::Int(-1), format!("-1: {negative}")),
             (text("-3"), format!("\"-3\": {negative}")),
-            (
-                text("7-3"),
-                "\"7-3\": the range ends before it starts; write \"3-7\"".into(),
-            ),
+            (text("7-3"), "\"7-3\": the range ends before it starts; write \"3-7\"".into()),
             (text(""), format!("\"\": {unreadable}")),
             (text("a"), format!("\"a\": {unreadable}")),
             (text("1,2"), format!("\"1,2\": {unreadable}")),
@@ -161,10 +152,7 @@ mod tests {
             let read = ReserveIds::parse(&[IntOrString::Int(1), entry, text("4")]);
             assert_eq!(read.ids.to_string(), "1,4");
             let problems: Vec<String> = read.problems.iter().map(ToString::to_string).collect();
-            assert_eq!(
-                problems,
-                [format!("spec.reserveGameServerIds[1]: {message}")]
-            );
+            assert_eq!(problems, [format!("spec.reserveGameServerIds[1]: {message}")]);
         }
     }
 }

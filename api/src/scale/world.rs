@@ -43,10 +43,7 @@ impl World {
         self.seats = Some(plan.seats.clone());
         self.replicas = plan.lower_replicas_to.unwrap_or(self.replicas);
         for ordinal in &plan.add_reserve_ids {
-            assert!(
-                !self.reserved.contains(*ordinal),
-                "{ordinal} was reserved already"
-            );
+            assert!(!self.reserved.contains(*ordinal), "{ordinal} was reserved already");
             self.reserved.insert(*ordinal);
         }
     }
@@ -61,9 +58,7 @@ impl World {
         match step {
             Step::Remove(ordinal) => self.servers.get_mut(&ordinal).unwrap().leaving = true,
             Step::Create(ordinal) => {
-                let before = self
-                    .servers
-                    .insert(ordinal, server(ordinal, OpsState::None));
+                let before = self.servers.insert(ordinal, server(ordinal, OpsState::None));
                 assert_eq!(before, None, "a second pod of the name {ordinal}");
             }
         }
@@ -101,18 +96,9 @@ pub(super) enum Step {
 
 pub(super) fn steps(plan: &ScalePlan) -> Vec<Step> {
     let remove = plan.remove.iter().map(|l| Step::Remove(l.ordinal));
-    remove
-        .chain(plan.create.iter().map(|o| Step::Create(*o)))
-        .collect()
+    remove.chain(plan.create.iter().map(|o| Step::Create(*o))).collect()
 }
 
 pub(super) fn server(ordinal: u32, ops_state: OpsState) -> Server {
-    Server {
-        ordinal,
-        ops_state,
-        deletion_priority: 0,
-        leaving: false,
-        dead: false,
-        ready: false,
-    }
+    Server { ordinal, ops_state, deletion_priority: 0, leaving: false, dead: false, ready: false }
 }

@@ -52,9 +52,7 @@ struct Streak {
 
 impl<S> Default for Lateness<S> {
     fn default() -> Self {
-        Self {
-            sets: HashMap::new(),
-        }
+        Self { sets: HashMap::new() }
     }
 }
 
@@ -71,19 +69,14 @@ impl<S: Hash + Eq> Lateness<S> {
     ) -> Option<LatenessNotice> {
         let tracked = self.sets.entry(set).or_default();
         let late = lag > period;
-        let streak = tracked
-            .streaks
-            .entry(period)
-            .or_insert(Streak { late, since: now });
+        let streak = tracked.streaks.entry(period).or_insert(Streak { late, since: now });
         if streak.late != late {
             *streak = Streak { late, since: now };
         }
         let lasting = now.saturating_sub(streak.since) >= period * PERIODS;
 
         if late && lasting {
-            let repeated = tracked
-                .said
-                .is_some_and(|said| now.saturating_sub(said) < REPEAT);
+            let repeated = tracked.said.is_some_and(|said| now.saturating_sub(said) < REPEAT);
             if repeated {
                 return None;
             }
@@ -91,9 +84,10 @@ impl<S: Hash + Eq> Lateness<S> {
             tracked.said = Some(now);
             return Some(LatenessNotice::Late { lag, period });
         }
-        let all_in_time = tracked.streaks.iter().all(|(period, streak)| {
-            !streak.late && now.saturating_sub(streak.since) >= *period * PERIODS
-        });
+        let all_in_time = tracked
+            .streaks
+            .iter()
+            .all(|(period, streak)| !streak.late && now.saturating_sub(streak.since) >= *period * PERIODS);
         if tracked.late && all_in_time {
             tracked.late = false;
             return Some(LatenessNotice::Recovered);
@@ -133,10 +127,7 @@ mod tests {
     }
 
     fn late(lag: u64) -> LatenessNotice {
-        LatenessNotice::Late {
-            lag: secs(lag),
-            period: PERIOD,
-        }
+        LatenessNotice::Late { lag: secs(lag), period: PERIOD }
     }
 
     #[test]
@@ -148,14 +139,7 @@ mod tests {
     #[test]
     fn a_hiccup_is_not_worth_a_word() {
         let mut lateness = Lateness::default();
-        assert_eq!(
-            said(&mut lateness, 0..3000, |now| if now % 9 == 0 {
-                0
-            } else {
-                30
-            }),
-            vec![]
-        );
+        assert_eq!(said(&mut lateness, 0..3000, |now| if now % 9 == 0 { 0 } else { 30 }), vec![]);
     }
 
     #[test]
@@ -179,25 +163,14 @@ mod tests {
     #[test]
     fn recovery_is_not_said_to_who_was_not_told_of_the_lag() {
         let mut lateness = Lateness::default();
-        assert_eq!(
-            said(&mut lateness, 0..200, |now| if now < 6 { 12 } else { 0 }),
-            vec![]
-        );
+        assert_eq!(said(&mut lateness, 0..200, |now| if now < 6 { 12 } else { 0 }), vec![]);
     }
 
     #[test]
     fn coming_and_going_is_said_every_five_minutes_at_most() {
         let mut lateness = Lateness::default();
-        let notices = said(
-            &mut lateness,
-            0..900,
-            |now| {
-                if now % 60 < 30 { 12 } else { 0 }
-            },
-        );
-        let lates = notices
-            .iter()
-            .filter(|(_, n)| matches!(n, LatenessNotice::Late { .. }));
+        let notices = said(&mut lateness, 0..900, |now| if now % 60 < 30 { 12 } else { 0 });
+        let lates = notices.iter().filter(|(_, n)| matches!(n, LatenessNotice::Late { .. }));
         assert_eq!(lates.count(), 3, "{notices:?}");
         assert_eq!(notices.len(), 6, "each with its recovery: {notices:?}");
     }

@@ -55,11 +55,7 @@ enum State {
 
 impl<K> Default for Schedule<K> {
     fn default() -> Self {
-        Self {
-            targets: HashMap::new(),
-            waiting: BTreeSet::new(),
-            ready: BTreeSet::new(),
-        }
+        Self { targets: HashMap::new(), waiting: BTreeSet::new(), ready: BTreeSet::new() }
     }
 }
 
@@ -71,13 +67,7 @@ impl<K: Clone + Hash + Ord> Schedule<K> {
     pub fn upsert(&mut self, key: K, period: Duration, not_before: Duration) {
         let period = period.max(Duration::from_millis(1));
         let due = grid_point(&key, period, not_before);
-        let mut entry = Entry {
-            period,
-            not_before,
-            due,
-            turn: due,
-            state: State::Waiting,
-        };
+        let mut entry = Entry { period, not_before, due, turn: due, state: State::Waiting };
         if let Some(old) = self.targets.get(&key) {
             if old.period == period && old.not_before == not_before {
                 return;
@@ -121,10 +111,7 @@ impl<K: Clone + Hash + Ord> Schedule<K> {
             if let Some(entry) = self.targets.get_mut(&key) {
                 entry.state = State::Running;
                 entry.turn = now;
-                starts.push(Start {
-                    key,
-                    due: entry.due,
-                });
+                starts.push(Start { key, due: entry.due });
             }
         }
         starts
@@ -150,19 +137,13 @@ impl<K: Clone + Hash + Ord> Schedule<K> {
     /// slot, zero. None where all run, or there are none.
     #[must_use]
     pub fn next_wakeup(&self) -> Option<Duration> {
-        if self.ready.is_empty() {
-            self.waiting.first().map(|(due, _)| *due)
-        } else {
-            Some(Duration::ZERO)
-        }
+        if self.ready.is_empty() { self.waiting.first().map(|(due, _)| *due) } else { Some(Duration::ZERO) }
     }
 
     /// Whether the target's probe runs.
     #[must_use]
     pub fn is_running(&self, key: &K) -> bool {
-        self.targets
-            .get(key)
-            .is_some_and(|entry| entry.state == State::Running)
+        self.targets.get(key).is_some_and(|entry| entry.state == State::Running)
     }
 
     /// How many targets there are.
@@ -198,11 +179,7 @@ fn grid_point<K: Hash>(key: &K, period: Duration, earliest: Duration) -> Duratio
     let phase = hasher.finish() % period_ns;
     let past_point = earliest.as_nanos() + u128::from(period_ns) - u128::from(phase);
     let past_point = u64::try_from(past_point % u128::from(period_ns)).unwrap_or(0);
-    if past_point == 0 {
-        earliest
-    } else {
-        earliest + Duration::from_nanos(period_ns - past_point)
-    }
+    if past_point == 0 { earliest } else { earliest + Duration::from_nanos(period_ns - past_point) }
 }
 
 #[cfg(test)]

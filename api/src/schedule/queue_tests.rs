@@ -128,9 +128,7 @@ fn simulate(
             turns.push((start.due, now));
         }
         let ends = running.first().map(|(end, _)| *end);
-        let wakes = (running.len() < slots)
-            .then(|| schedule.next_wakeup())
-            .flatten();
+        let wakes = (running.len() < slots).then(|| schedule.next_wakeup()).flatten();
         let Some(next) = ends.into_iter().chain(wakes).min() else {
             break;
         };

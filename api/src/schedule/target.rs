@@ -55,25 +55,16 @@ pub fn target(pod: &Pod, quality: &ServiceQuality) -> Target {
     if let Some(running) = state.and_then(|s| s.running.as_ref()) {
         // A running container without a start time or an id: the kubelet has not finished its report.
         return match (&running.started_at, &status.container_id) {
-            (Some(started_at), Some(id)) => Target::Probe {
-                container,
-                started_at: started_at.0,
-                container_id: id.clone(),
-            },
+            (Some(started_at), Some(id)) => {
+                Target::Probe { container, started_at: started_at.0, container_id: id.clone() }
+            }
             _ => Target::NoOutcome,
         };
     }
     let ended = state.is_some_and(|s| s.terminated.is_some());
     // Waiting after a run is the kubelet's back-off (CrashLoopBackOff); waiting before any is the start.
-    let ended_before = status
-        .last_state
-        .as_ref()
-        .is_some_and(|s| s.terminated.is_some());
-    if ended || ended_before {
-        Target::NotRunning { container }
-    } else {
-        Target::NoOutcome
-    }
+    let ended_before = status.last_state.as_ref().is_some_and(|s| s.terminated.is_some());
+    if ended || ended_before { Target::NotRunning { container } } else { Target::NoOutcome }
 }
 
 /// The container that the quality means: the one it names, else the pod's only one.
@@ -82,32 +73,22 @@ fn container_of(pod: &Pod, quality: &ServiceQuality) -> Result<String, String> {
         return Err("the pod has no containers".to_owned());
     };
     // An init container that goes on running is a sidecar, which can be probed.
-    let sidecars = spec
-        .init_containers
-        .iter()
-        .flatten()
-        .filter(|c| c.restart_policy.as_deref() == Some("Always"));
-    let named = quality
-        .container_name
-        .as_deref()
-        .filter(|name| !name.is_empty());
+    let sidecars =
+        spec.init_containers.iter().flatten().filter(|c| c.restart_policy.as_deref() == Some("Always"));
+    let named = quality.container_name.as_deref().filter(|name| !name.is_empty());
     match (named, spec.containers.as_slice()) {
         (Some(name), containers) => {
             let mut known = containers.iter().chain(sidecars);
             if known.any(|c| c.name == name) {
                 Ok(name.to_owned())
             } else {
-                Err(format!(
-                    "the pod has no container {name:?}; it has {}",
-                    list(containers)
-                ))
+                Err(format!("the pod has no container {name:?}; it has {}", list(containers)))
             }
         }
         (None, [only]) => Ok(only.name.clone()),
-        (None, containers) => Err(format!(
-            "containerName is missing, and the pod has several containers: {}",
-            list(containers)
-        )),
+        (None, containers) => {
+            Err(format!("containerName is missing, and the pod has several containers: {}", list(containers)))
+        }
     }
 }
 
@@ -124,11 +105,7 @@ fn is_being_updated(pod: &Pod, container: &str) -> bool {
     if label(names::LIFECYCLE_STATE).map(String::as_str) != Some(UPDATING) {
         return false;
     }
-    let annotation = pod
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|a| a.get(names::UPDATING_CONTAINERS));
+    let annotation = pod.metadata.annotations.as_ref().and_then(|a| a.get(names::UPDATING_CONTAINERS));
     match annotation {
         Some(list) if !list.is_empty() => list.split(',').any(|name| name.trim() == container),
         _ => true,
@@ -173,10 +150,7 @@ mod tests {
             "name": name, "image": "i", "imageID": "", "ready": true, "restartCount": 1,
             "containerID": "containerd://1",
         });
-        status
-            .as_object_mut()
-            .unwrap()
-            .extend(state.as_object().unwrap().clone());
+        status.as_object_mut().unwrap().extend(state.as_object().unwrap().clone());
         status
     }
 
@@ -205,9 +179,7 @@ mod tests {
     }
 
     fn not_running() -> Target {
-        Target::NotRunning {
-            container: "game".to_owned(),
-        }
+        Target::NotRunning { container: "game".to_owned() }
     }
 
     #[test]
@@ -231,28 +203,12 @@ mod tests {
                 json!({"state": waiting("ContainerCreating"), "lastState": {}}),
                 Target::NoOutcome,
             ),
-            (
-                "cannot pull its image",
-                json!({"state": waiting("ImagePullBackOff")}),
-                Target::NoOutcome,
-            ),
+            ("cannot pull its image", json!({"state": waiting("ImagePullBackOff")}), Target::NoOutcome),
             ("has no state", json!({}), Target::NoOutcome),
-            (
-                "has no id yet",
-                json!({"state": running(), "containerID": null}),
-                Target::NoOutcome,
-            ),
-            (
-                "has no start time yet",
-                json!({"state": {"running": {}}}),
-                Target::NoOutcome,
-            ),
+            ("has no id yet", json!({"state": running(), "containerID": null}), Target::NoOutcome),
+            ("has no start time yet", json!({"state": {"running": {}}}), Target::NoOutcome),
         ] {
-            assert_eq!(
-                target(&pod(json!({}), state), &on("game")),
-                expected,
-                "{what}"
-            );
+            assert_eq!(target(&pod(json!({}), state), &on("game")), expected, "{what}");
         }
     }
 
@@ -265,26 +221,14 @@ mod tests {
             })
         };
         for (what, metadata, expected) in [
-            (
-                "the pod terminates",
-                json!({"deletionTimestamp": STARTED}),
-                Target::NoOutcome,
-            ),
+            ("the pod terminates", json!({"deletionTimestamp": STARTED}), Target::NoOutcome),
             (
                 "an update may restart it",
                 json!({"labels": {names::LIFECYCLE_STATE: "Updating"}}),
                 Target::NoOutcome,
             ),
-            (
-                "an update restarts it",
-                updating("log, game"),
-                Target::NoOutcome,
-            ),
-            (
-                "an update restarts another one",
-                updating("log"),
-                not_running(),
-            ),
+            ("an update restarts it", updating("log, game"), Target::NoOutcome),
+            ("an update restarts another one", updating("log"), not_running()),
             (
                 "a hook holds the update",
                 json!({
@@ -293,11 +237,7 @@ mod tests {
                 }),
                 not_running(),
             ),
-            (
-                "no update",
-                json!({"labels": {names::LIFECYCLE_STATE: "Normal"}}),
-                not_running(),
-            ),
+            ("no update", json!({"labels": {names::LIFECYCLE_STATE: "Normal"}}), not_running()),
         ] {
             let pod = pod(metadata, json!({"state": terminated()}));
             assert_eq!(target(&pod, &on("game")), expected, "{what}");
@@ -306,29 +246,17 @@ mod tests {
 
     #[test]
     fn a_terminating_pod_is_not_probed() {
-        let pod = pod(
-            json!({"deletionTimestamp": STARTED}),
-            json!({"state": running()}),
-        );
+        let pod = pod(json!({"deletionTimestamp": STARTED}), json!({"state": running()}));
         assert_eq!(target(&pod, &on("game")), Target::NoOutcome);
     }
 
     #[test]
     fn the_container_is_found_or_it_is_said_what_there_is() {
         let mut pod = pod(json!({}), json!({"state": running()}));
-        let wrong = |message: &str| Target::Misconfigured {
-            message: message.to_owned(),
-        };
+        let wrong = |message: &str| Target::Misconfigured { message: message.to_owned() };
         assert_eq!(target(&pod, &on("mesh")), probe("mesh"), "a sidecar");
-        assert_eq!(
-            target(&pod, &on("log")),
-            Target::NoOutcome,
-            "known, and nothing reported of it yet"
-        );
-        assert_eq!(
-            target(&pod, &on("gmae")),
-            wrong("the pod has no container \"gmae\"; it has game, log")
-        );
+        assert_eq!(target(&pod, &on("log")), Target::NoOutcome, "known, and nothing reported of it yet");
+        assert_eq!(target(&pod, &on("gmae")), wrong("the pod has no container \"gmae\"; it has game, log"));
         assert_eq!(
             target(&pod, &on("setup")),
             wrong("the pod has no container \"setup\"; it has game, log"),

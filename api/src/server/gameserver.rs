@@ -19,10 +19,7 @@ pub fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
     let mut labels = template.labels();
     labels.extend(own_labels(set, pod));
     let mut annotations = template.annotations();
-    annotations.insert(
-        names::TEMPLATE_METADATA_HASH.to_owned(),
-        template_metadata_hash(set),
-    );
+    annotations.insert(names::TEMPLATE_METADATA_HASH.to_owned(), template_metadata_hash(set));
     GameServer {
         metadata: ObjectMeta {
             name: pod.metadata.name.clone(),
@@ -45,10 +42,7 @@ pub fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
 
 /// Labels that are ours on every GameServer.
 pub(super) fn own_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)> {
-    let mut labels = vec![(
-        names::OWNER_GSS.to_owned(),
-        set.metadata.name.clone().unwrap_or_default(),
-    )];
+    let mut labels = vec![(names::OWNER_GSS.to_owned(), set.metadata.name.clone().unwrap_or_default())];
     if let Some(node) = pod.spec.as_ref().and_then(|s| s.node_name.clone()) {
         labels.push((names::NODE_NAME.to_owned(), node));
     }
@@ -65,18 +59,11 @@ pub(super) fn owner(set: &GameServerSet, pod: &Pod) -> OwnerReference {
         controller: Some(true),
         block_owner_deletion: Some(true),
     };
-    match set
-        .spec
-        .game_server_template
-        .reclaim_policy
-        .unwrap_or_default()
-    {
+    match set.spec.game_server_template.reclaim_policy.unwrap_or_default() {
         ReclaimPolicy::Cascade => reference("v1".into(), "Pod", &pod.metadata),
-        ReclaimPolicy::Delete => reference(
-            format!("{}/v1alpha1", names::GROUP),
-            "GameServerSet",
-            &set.metadata,
-        ),
+        ReclaimPolicy::Delete => {
+            reference(format!("{}/v1alpha1", names::GROUP), "GameServerSet", &set.metadata)
+        }
     }
 }
 
@@ -95,9 +82,5 @@ pub fn template_metadata_hash(set: &GameServerSet) -> String {
         }
         hash.update([1]);
     }
-    hash.finalize()
-        .iter()
-        .take(5)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hash.finalize().iter().take(5).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -55,13 +55,7 @@ pub struct ServerPlan {
 /// Decides what to write for one server; an empty plan where all is as it should be.
 #[must_use]
 pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
-    let Snapshot {
-        set,
-        pod,
-        server,
-        now,
-        ..
-    } = *snapshot;
+    let Snapshot { set, pod, server, now, .. } = *snapshot;
     let terminating = pod.metadata.deletion_timestamp.is_some();
     let Some(server) = server else {
         // A terminating pod takes its server along: making a new one would outlive nothing.
@@ -72,10 +66,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
         };
     };
     if is_stale(server, pod) {
-        return ServerPlan {
-            delete_stale: server.metadata.uid.clone(),
-            ..ServerPlan::default()
-        };
+        return ServerPlan { delete_stale: server.metadata.uid.clone(), ..ServerPlan::default() };
     }
     if server.metadata.deletion_timestamp.is_some() {
         return ServerPlan::default();
@@ -91,11 +82,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
         server_patch: server_patch(set, pod, server),
         pod_patch: pod_patch(pod, server, &changed),
         events: changed.events,
-        pod_status_patch: if terminating {
-            None
-        } else {
-            pod_status_patch(snapshot, Some(server))
-        },
+        pod_status_patch: if terminating { None } else { pod_status_patch(snapshot, Some(server)) },
         server_status_patch: server_status_patch(snapshot, server, state),
     }
 }
@@ -121,9 +108,7 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
         annotations = template.annotations();
         annotations.insert(names::TEMPLATE_METADATA_HASH.to_owned(), hash);
     }
-    labels.retain(|key, value| {
-        server.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value)
-    });
+    labels.retain(|key, value| server.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value));
     annotations.retain(|key, value| annotation(server, key) != Some(value));
 
     let mut metadata = Map::new();
@@ -142,10 +127,7 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
         return None;
     }
     metadata.insert("uid".into(), json!(server.metadata.uid));
-    metadata.insert(
-        "resourceVersion".into(),
-        json!(server.metadata.resource_version),
-    );
+    metadata.insert("resourceVersion".into(), json!(server.metadata.resource_version));
     let mut patch = json!({"metadata": metadata});
     if !spec.is_empty() {
         patch["spec"] = Value::Object(spec);
@@ -163,16 +145,8 @@ fn missing_fields(server: &GameServer) -> Map<String, Value> {
     [
         ("opsState", spec.ops_state.is_none(), json!(OpsState::None)),
         ("updatePriority", spec.update_priority.is_none(), json!(0)),
-        (
-            "deletionPriority",
-            spec.deletion_priority.is_none(),
-            json!(0),
-        ),
-        (
-            "networkDisabled",
-            spec.network_disabled.is_none(),
-            json!(false),
-        ),
+        ("deletionPriority", spec.deletion_priority.is_none(), json!(0)),
+        ("networkDisabled", spec.network_disabled.is_none(), json!(false)),
     ]
     .into_iter()
     .filter(|(_, missing, _)| *missing)
@@ -183,15 +157,9 @@ fn missing_fields(server: &GameServer) -> Map<String, Value> {
 /// Labels, `gs-sync/` keys and images that the GameServer gives its pod.
 fn pod_patch(pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Value> {
     let mut labels = changed.labels.clone();
-    labels.extend(synced(
-        server.metadata.labels.as_ref(),
-        pod.metadata.labels.as_ref(),
-    ));
+    labels.extend(synced(server.metadata.labels.as_ref(), pod.metadata.labels.as_ref()));
     let mut annotations = changed.annotations.clone();
-    annotations.extend(synced(
-        server.metadata.annotations.as_ref(),
-        pod.metadata.annotations.as_ref(),
-    ));
+    annotations.extend(synced(server.metadata.annotations.as_ref(), pod.metadata.annotations.as_ref()));
     let images = own_images(pod, server);
     if labels.is_empty() && annotations.is_empty() && images.is_empty() {
         return None;
@@ -229,14 +197,9 @@ fn own_images(pod: &Pod, server: &GameServer) -> Vec<Value> {
     let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     containers
         .filter_map(|container| {
-            let own = server
-                .spec
-                .containers
-                .iter()
-                .find(|own| own.name == container.name)?;
+            let own = server.spec.containers.iter().find(|own| own.name == container.name)?;
             let image = own.image.as_ref()?;
-            (container.image.as_ref() != Some(image))
-                .then(|| json!({"name": container.name, "image": image}))
+            (container.image.as_ref() != Some(image)).then(|| json!({"name": container.name, "image": image}))
         })
         .collect()
 }
@@ -246,10 +209,7 @@ fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Opt
     let pod = snapshot.pod;
     let current = |type_: &str| {
         let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-        conditions
-            .iter()
-            .find(|c| c.type_ == type_)
-            .map(|c| c.status.as_str())
+        conditions.iter().find(|c| c.type_ == type_).map(|c| c.status.as_str())
     };
     let mut wanted = Vec::new();
     // Opened once; from then on it belongs to the in-place update.
@@ -258,11 +218,7 @@ fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Opt
     }
     if let Some(server) = server {
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        wanted.extend(quality::pod_conditions(
-            &snapshot.set.spec.service_qualities,
-            server,
-            uid,
-        ));
+        wanted.extend(quality::pod_conditions(&snapshot.set.spec.service_qualities, server, uid));
     }
     wanted.retain(|(type_, status)| current(type_) != Some(status));
     if wanted.is_empty() {

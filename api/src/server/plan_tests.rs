@@ -96,7 +96,10 @@ fn a_new_pod_gets_a_server_labels_conditions_and_a_status() {
     let said = settle(&set, &mut pod, &mut server);
     assert_eq!(said, [""; 0], "nothing has turned from anything yet");
     let server = server.unwrap();
-    assert_eq!(server.metadata.labels.unwrap(), pairs(&[("app", "mc"), (names::OWNER_GSS, "minecraft"), (names::NODE_NAME, "node-0")]));
+    assert_eq!(
+        server.metadata.labels.unwrap(),
+        pairs(&[("app", "mc"), (names::OWNER_GSS, "minecraft"), (names::NODE_NAME, "node-0")])
+    );
     assert_eq!(server.spec.ops_state, Some(OpsState::None));
     let status = server.status.unwrap();
     assert_eq!(status.current_state, Some(GameServerState::Ready));

@@ -35,11 +35,7 @@ pub fn new_pod(
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
-    let mut metadata = template
-        .metadata
-        .as_ref()
-        .map(|m| m.rest.clone())
-        .unwrap_or_default();
+    let mut metadata = template.metadata.as_ref().map(|m| m.rest.clone()).unwrap_or_default();
     metadata.remove("generateName");
     metadata.insert("name".into(), json!(name));
     metadata.insert("namespace".into(), json!(set.metadata.namespace));
@@ -67,17 +63,9 @@ pub(super) fn owner_reference(set: &GameServerSet) -> Value {
     })
 }
 
-fn pod_spec(
-    set: &GameServerSet,
-    name: &str,
-    overrides: &[GameServerContainer],
-) -> Map<String, Value> {
+fn pod_spec(set: &GameServerSet, name: &str, overrides: &[GameServerContainer]) -> Map<String, Value> {
     let mut spec = set.spec.game_server_template.spec.clone();
-    let service = set
-        .spec
-        .service_name
-        .clone()
-        .or_else(|| set.metadata.name.clone());
+    let service = set.spec.service_name.clone().or_else(|| set.metadata.name.clone());
     spec.insert("hostname".into(), json!(name));
     spec.insert("subdomain".into(), json!(service));
     add_readiness_gate(&mut spec);
@@ -98,20 +86,17 @@ fn add_readiness_gate(spec: &mut Map<String, Value>) {
 
 /// A claim's volume replaces a volume of the template of the same name, as in a StatefulSet.
 fn add_claims(spec: &mut Map<String, Value>, set: &GameServerSet, server: &str) {
-    let claims: BTreeMap<String, String> =
-        claim_names(&set.spec.game_server_template, server).collect();
+    let claims: BTreeMap<String, String> = claim_names(&set.spec.game_server_template, server).collect();
     if claims.is_empty() {
         return;
     }
     let mut volumes = take_list(spec, "volumes");
-    volumes.retain(|volume| {
-        volume["name"]
-            .as_str()
-            .is_none_or(|name| !claims.contains_key(name))
-    });
-    volumes.extend(claims.iter().map(
-        |(volume, claim)| json!({"name": volume, "persistentVolumeClaim": {"claimName": claim}}),
-    ));
+    volumes.retain(|volume| volume["name"].as_str().is_none_or(|name| !claims.contains_key(name)));
+    volumes.extend(
+        claims
+            .iter()
+            .map(|(volume, claim)| json!({"name": volume, "persistentVolumeClaim": {"claimName": claim}})),
+    );
     spec.insert("volumes".into(), Value::Array(volumes));
 }
 
@@ -139,17 +124,11 @@ fn take_list(spec: &mut Map<String, Value>, field: &str) -> Vec<Value> {
     }
 }
 
-fn claim_names(
-    template: &GameServerTemplate,
-    server: &str,
-) -> impl Iterator<Item = (String, String)> {
-    template
-        .volume_claim_templates
-        .iter()
-        .filter_map(move |claim| {
-            let name = claim.get("metadata")?.get("name")?.as_str()?;
-            Some((name.to_owned(), format!("{name}-{server}")))
-        })
+fn claim_names(template: &GameServerTemplate, server: &str) -> impl Iterator<Item = (String, String)> {
+    template.volume_claim_templates.iter().filter_map(move |claim| {
+        let name = claim.get("metadata")?.get("name")?.as_str()?;
+        Some((name.to_owned(), format!("{name}-{server}")))
+    })
 }
 
 /// The volume claims of one server, to be made before its pod where they are missing.
@@ -169,16 +148,10 @@ pub fn volume_claims(set: &GameServerSet, ordinal: u32) -> Vec<Value> {
             object.remove("status");
             object.insert("apiVersion".into(), json!("v1"));
             object.insert("kind".into(), json!("PersistentVolumeClaim"));
-            let metadata = object
-                .entry("metadata")
-                .or_insert_with(|| json!({}))
-                .as_object_mut()?;
+            let metadata = object.entry("metadata").or_insert_with(|| json!({})).as_object_mut()?;
             metadata.insert("name".into(), json!(format!("{name}-{server}")));
             metadata.insert("namespace".into(), json!(set.metadata.namespace));
-            let labels = metadata
-                .entry("labels")
-                .or_insert_with(|| json!({}))
-                .as_object_mut()?;
+            let labels = metadata.entry("labels").or_insert_with(|| json!({})).as_object_mut()?;
             labels.insert(names::OWNER_GSS.into(), json!(set_name));
             Some(Value::Object(object))
         })
@@ -222,10 +195,7 @@ mod tests {
         assert_eq!(pod["metadata"]["ownerReferences"][0]["uid"], "set-uid");
         assert_eq!(pod["spec"]["hostname"], "minecraft-2");
         assert_eq!(pod["spec"]["subdomain"], "minecraft");
-        assert_eq!(
-            pod["spec"]["readinessGates"],
-            json!([{"conditionType": "InPlaceUpdateReady"}])
-        );
+        assert_eq!(pod["spec"]["readinessGates"], json!([{"conditionType": "InPlaceUpdateReady"}]));
         assert_eq!(pod["spec"]["newField"]["kept"], true);
     }
 
@@ -253,11 +223,7 @@ mod tests {
         let set = set(
             json!({"spec": {"containers": [{"name": "a", "image": "old"}, {"name": "b", "image": "b"}]}}),
         );
-        let own = GameServerContainer {
-            name: "a".into(),
-            image: Some("new".into()),
-            resources: None,
-        };
+        let own = GameServerContainer { name: "a".into(), image: Some("new".into()), resources: None };
         let pod = new_pod(&set, 0, "r", &[own]);
         assert_eq!(
             pod["spec"]["containers"],

@@ -22,11 +22,7 @@ pub fn current_state(pod: &Pod) -> GameServerState {
 }
 
 fn running(pod: &Pod) -> GameServerState {
-    let lifecycle = pod
-        .metadata
-        .labels
-        .as_ref()
-        .and_then(|l| l.get(names::LIFECYCLE_STATE));
+    let lifecycle = pod.metadata.labels.as_ref().and_then(|l| l.get(names::LIFECYCLE_STATE));
     match lifecycle.map(String::as_str) {
         Some("Updating") => GameServerState::Updating,
         Some("PreparingUpdate") => GameServerState::PreUpdate,
@@ -42,10 +38,7 @@ fn running(pod: &Pod) -> GameServerState {
 /// Whether the pod's condition of this type is True; `None` where it has no such condition.
 pub(crate) fn condition(pod: &Pod, type_: &str) -> Option<bool> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions
-        .iter()
-        .find(|c| c.type_ == type_)
-        .map(|c| c.status == "True")
+    conditions.iter().find(|c| c.type_ == type_).map(|c| c.status == "True")
 }
 
 #[cfg(test)]
@@ -67,20 +60,8 @@ mod tests {
             ("Running", "Normal", false, json!([]), Unknown),
             ("Running", "Normal", true, ready("True"), Deleting),
             ("Running", "Updating", false, ready("False"), Updating),
-            (
-                "Running",
-                "PreparingUpdate",
-                false,
-                ready("True"),
-                PreUpdate,
-            ),
-            (
-                "Running",
-                "PreparingDelete",
-                false,
-                ready("True"),
-                PreDelete,
-            ),
+            ("Running", "PreparingUpdate", false, ready("True"), PreUpdate),
+            ("Running", "PreparingDelete", false, ready("True"), PreDelete),
             ("Failed", "Normal", false, ready("False"), Crash),
             ("Failed", "Normal", true, ready("False"), Deleting),
             ("Succeeded", "Normal", true, ready("False"), Deleting),
@@ -95,11 +76,7 @@ mod tests {
                 pod["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
             }
             let pod: Pod = serde_json::from_value(pod).unwrap();
-            assert_eq!(
-                current_state(&pod),
-                expected,
-                "{phase} {lifecycle} {deleting}"
-            );
+            assert_eq!(current_state(&pod), expected, "{phase} {lifecycle} {deleting}");
         }
     }
 }

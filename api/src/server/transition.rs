@@ -36,10 +36,7 @@ pub(super) fn transitions(
     let ops_state = spec.ops_state.clone().unwrap_or_default();
     let generation = server.metadata.generation.unwrap_or_default().to_string();
     // The state is not in the spec, so no generation counts its changes; the time of the last one does.
-    let last_state_change = annotations
-        .get(names::STATE_LAST_CHANGED)
-        .cloned()
-        .unwrap_or_default();
+    let last_state_change = annotations.get(names::STATE_LAST_CHANGED).cloned().unwrap_or_default();
     let fields = [
         Field {
             what: "OpsState",
@@ -47,11 +44,7 @@ pub(super) fn transitions(
             value: ops_state.to_string(),
             occurrence: generation.clone(),
             changed_at: Some(names::OPS_STATE_LAST_CHANGED),
-            type_: if ops_state == OpsState::Maintaining {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
+            type_: if ops_state == OpsState::Maintaining { EventType::Warning } else { EventType::Normal },
         },
         Field {
             what: "State",
@@ -59,11 +52,7 @@ pub(super) fn transitions(
             value: state.to_string(),
             occurrence: last_state_change,
             changed_at: Some(names::STATE_LAST_CHANGED),
-            type_: if state == GameServerState::Crash {
-                EventType::Warning
-            } else {
-                EventType::Normal
-            },
+            type_: if state == GameServerState::Crash { EventType::Warning } else { EventType::Normal },
         },
         Field::normal(
             "DeletionPriority",
@@ -123,17 +112,8 @@ impl Field {
         }
     }
 
-    fn compare(
-        self,
-        server: &str,
-        labels: &BTreeMap<String, String>,
-        now: Timestamp,
-        out: &mut Transitions,
-    ) {
-        let old = labels
-            .get(self.label)
-            .map(String::as_str)
-            .unwrap_or_default();
+    fn compare(self, server: &str, labels: &BTreeMap<String, String>, now: Timestamp, out: &mut Transitions) {
+        let old = labels.get(self.label).map(String::as_str).unwrap_or_default();
         if old == self.value {
             return;
         }
@@ -170,10 +150,7 @@ mod tests {
     use crate::types::GameServerSpec;
 
     fn server(ops_state: &str) -> GameServer {
-        let spec = GameServerSpec {
-            ops_state: Some(ops_state.into()),
-            ..GameServerSpec::default()
-        };
+        let spec = GameServerSpec { ops_state: Some(ops_state.into()), ..GameServerSpec::default() };
         let mut server = GameServer::new("demo-gs-0", spec);
         server.metadata.generation = Some(3);
         server
@@ -192,27 +169,13 @@ mod tests {
         .collect()
     }
 
-    fn run(
-        server: &GameServer,
-        state: GameServerState,
-        labels: &BTreeMap<String, String>,
-    ) -> Transitions {
-        transitions(
-            server,
-            state,
-            labels,
-            &BTreeMap::new(),
-            Timestamp::UNIX_EPOCH,
-        )
+    fn run(server: &GameServer, state: GameServerState, labels: &BTreeMap<String, String>) -> Transitions {
+        transitions(server, state, labels, &BTreeMap::new(), Timestamp::UNIX_EPOCH)
     }
 
     #[test]
     fn nothing_is_said_while_nothing_changes() {
-        let found = run(
-            &server("None"),
-            GameServerState::Ready,
-            &labels("None", "Ready"),
-        );
+        let found = run(&server("None"), GameServerState::Ready, &labels("None", "Ready"));
         assert_eq!(found, Transitions::default());
     }
 
@@ -260,27 +223,16 @@ mod tests {
             ),
         ] {
             let found = run(&server(new), new_state, &labels(old, old_state));
-            let said: Vec<_> = found
-                .events
-                .iter()
-                .map(|e| (e.type_, e.message.as_str()))
-                .collect();
+            let said: Vec<_> = found.events.iter().map(|e| (e.type_, e.message.as_str())).collect();
             assert_eq!(said, [(type_, message)]);
         }
     }
 
     #[test]
     fn a_state_that_is_no_label_value_blocks_nothing_else() {
-        let found = run(
-            &server("in use"),
-            GameServerState::NotReady,
-            &labels("None", "Ready"),
-        );
+        let found = run(&server("in use"), GameServerState::NotReady, &labels("None", "Ready"));
         assert_eq!(found.labels.get(names::GS_OPS_STATE), None);
-        assert_eq!(
-            found.labels.get(names::GS_STATE).map(String::as_str),
-            Some("NotReady")
-        );
+        assert_eq!(found.labels.get(names::GS_STATE).map(String::as_str), Some("NotReady"));
         assert!(
             found.events[0]
                 .message

@@ -43,16 +43,8 @@ pub(super) fn events(snapshot: &Snapshot<'_>, seen: &Observed<'_>) -> Vec<Event>
             revision,
         ));
     }
-    events.extend(
-        seen.conflicts
-            .iter()
-            .map(|c| warning("NameConflict", c.to_string(), &c.uid)),
-    );
-    events.extend(
-        seen.problems
-            .iter()
-            .map(|p| warning("InvalidSpec", p.to_string(), "")),
-    );
+    events.extend(seen.conflicts.iter().map(|c| warning("NameConflict", c.to_string(), &c.uid)));
+    events.extend(seen.problems.iter().map(|p| warning("InvalidSpec", p.to_string(), "")));
     events
 }
 
@@ -70,8 +62,7 @@ pub(super) fn conflicts(roster: &Roster<'_>) -> Vec<Conflict> {
     let misnamed = roster.misnamed.iter().map(|pod| {
         conflict(
             pod,
-            "belongs to this set but its name is none of a server; it is left alone: delete it"
-                .into(),
+            "belongs to this set but its name is none of a server; it is left alone: delete it".into(),
         )
     });
     foreign.chain(misnamed).collect()
@@ -91,10 +82,5 @@ pub(super) fn managed_elsewhere(workload: &OwnerReference) -> Event {
 }
 
 fn warning(reason: &str, message: String, occurrence: &str) -> Event {
-    Event {
-        type_: EventType::Warning,
-        reason: reason.into(),
-        message,
-        occurrence: occurrence.into(),
-    }
+    Event { type_: EventType::Warning, reason: reason.into(), message, occurrence: occurrence.into() }
 }

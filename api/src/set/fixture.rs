@@ -69,24 +69,16 @@ impl Cluster {
     /// As [`Self::with`], but the set owns the GameServers (Delete).
     pub(super) fn outliving(mut self) -> Self {
         for server in &mut self.servers {
-            server["metadata"]["ownerReferences"] =
-                json!([owner("GameServerSet", "game", "set-uid")]);
+            server["metadata"]["ownerReferences"] = json!([owner("GameServerSet", "game", "set-uid")]);
         }
         self
     }
 
     pub(super) fn ask<T>(&self, question: impl Fn(&Snapshot<'_>) -> T) -> T {
         let set: GameServerSet = serde_json::from_value(self.set.clone()).unwrap();
-        let pods: Vec<Pod> = self
-            .pods
-            .iter()
-            .map(|p| serde_json::from_value(p.clone()).unwrap())
-            .collect();
-        let servers: Vec<GameServer> = self
-            .servers
-            .iter()
-            .map(|s| serde_json::from_value(s.clone()).unwrap())
-            .collect();
+        let pods: Vec<Pod> = self.pods.iter().map(|p| serde_json::from_value(p.clone()).unwrap()).collect();
+        let servers: Vec<GameServer> =
+            self.servers.iter().map(|s| serde_json::from_value(s.clone()).unwrap()).collect();
         question(&Snapshot {
             set: &set,
             pods: &pods.iter().collect::<Vec<_>>(),

@@ -80,9 +80,7 @@ pub(super) fn server_plan(
 
 /// Whether the set owns the GameServer: reclaim policy Delete.
 pub(super) fn outlives_its_pod(snapshot: &Snapshot<'_>, server: &GameServer) -> bool {
-    owners(&server.metadata)
-        .iter()
-        .any(|o| o.uid == snapshot.uid())
+    owners(&server.metadata).iter().any(|o| o.uid == snapshot.uid())
 }
 
 /// Whether scale-down has chosen it.

@@ -10,11 +10,7 @@ use crate::{
 
 /// The merge patch that records the scale plan: seats, lowered replicas, reserve ids. It carries the
 /// resourceVersion of the set that the plan was made from. `None` where the set says all of it already.
-pub(super) fn set_patch(
-    snapshot: &Snapshot<'_>,
-    plan: &ScalePlan,
-    reserved: &Ordinals,
-) -> Option<Value> {
+pub(super) fn set_patch(snapshot: &Snapshot<'_>, plan: &ScalePlan, reserved: &Ordinals) -> Option<Value> {
     let mut annotations = Map::new();
     let seats = plan.seats.to_string();
     if snapshot.annotation(names::ORDINALS) != Some(&seats) {
@@ -35,33 +31,19 @@ pub(super) fn set_patch(
     }
     if !plan.add_reserve_ids.is_empty() {
         // What people wrote stays as they wrote it, entries that nobody can read included.
-        let written = snapshot
-            .set
-            .spec
-            .reserve_game_server_ids
-            .iter()
-            .map(|entry| json!(entry));
-        let added = plan
-            .add_reserve_ids
-            .iter()
-            .map(|ordinal| match i32::try_from(*ordinal) {
-                Ok(number) => json!(number),
-                Err(_) => json!(ordinal.to_string()),
-            });
-        spec.insert(
-            "reserveGameServerIds".into(),
-            written.chain(added).collect(),
-        );
+        let written = snapshot.set.spec.reserve_game_server_ids.iter().map(|entry| json!(entry));
+        let added = plan.add_reserve_ids.iter().map(|ordinal| match i32::try_from(*ordinal) {
+            Ok(number) => json!(number),
+            Err(_) => json!(ordinal.to_string()),
+        });
+        spec.insert("reserveGameServerIds".into(), written.chain(added).collect());
     }
 
     if annotations.is_empty() && spec.is_empty() {
         return None;
     }
     let mut metadata = Map::new();
-    metadata.insert(
-        "resourceVersion".into(),
-        json!(snapshot.set.metadata.resource_version),
-    );
+    metadata.insert("resourceVersion".into(), json!(snapshot.set.metadata.resource_version));
     if !annotations.is_empty() {
         metadata.insert("annotations".into(), annotations.into());
     }

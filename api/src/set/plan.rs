@@ -25,9 +25,8 @@ use crate::{
 /// that ends at once (a node that refuses it) does not spin.
 const LOST_POD_PAUSE: Duration = Duration::from_secs(10);
 
-/// What to do, in this order: `set_patch`, then all but `events`, then `events`. Where `set_patch` is
-/// refused, nothing else may be done: the plan is to be made again. Whatever else fails may be left to the
-/// next plan.
+/// What to do, in this order: `events`, `set_patch`, then the rest. Where `set_patch` is refused, nothing
+/// more may be done: the plan is to be made again. Whatever else fails may be left to the next plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// JSON merge patch of the set: its ordinals, reserve ids and lowered replicas, with the
@@ -87,62 +86,31 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     }
     let roster = Roster::of(snapshot);
     if let Some(workload) = roster.kruise_workload() {
-        return Plan {
-            events: vec![events::managed_elsewhere(workload)],
-            ..Plan::default()
-        };
+        return Plan { events: vec![events::managed_elsewhere(workload)], ..Plan::default() };
     }
 
     let mut problems = Vec::new();
     let reserved = reserved(snapshot, &mut problems);
-    let remembered = snapshot
-        .annotation(names::ORDINALS)
-        .and_then(|text| text.parse::<Ordinals>().ok());
-    let scaled = scale_plan(
-        snapshot,
-        &roster,
-        &reserved,
-        remembered.as_ref(),
-        &mut problems,
-    );
+    let remembered = snapshot.annotation(names::ORDINALS).and_then(|text| text.parse::<Ordinals>().ok());
+    let scaled = scale_plan(snapshot, &roster, &reserved, remembered.as_ref(), &mut problems);
     let leaving: BTreeSet<u32> = scaled.remove.iter().map(|l| l.ordinal).collect();
-    let stay: Vec<&Member<'_>> = roster
-        .members
-        .values()
-        .filter(|m| !m.leaving() && !leaving.contains(&m.ordinal))
-        .collect();
-    let (dead, alive): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
-        stay.into_iter().partition(|m| m.dead);
+    let stay: Vec<&Member<'_>> =
+        roster.members.values().filter(|m| !m.leaving() && !leaving.contains(&m.ordinal)).collect();
+    let (dead, alive): (Vec<&Member<'_>>, Vec<&Member<'_>>) = stay.into_iter().partition(|m| m.dead);
 
     let revision = revision(snapshot.set);
-    let replicas = usize::try_from(
-        scaled
-            .lower_replicas_to
-            .unwrap_or(snapshot.set.spec.replicas),
-    )
-    .unwrap_or(0);
-    let updated = update_plan(
-        snapshot,
-        &alive,
-        replicas,
-        update_bound(snapshot, &mut problems),
-        &revision,
-    );
-    let (lost, waiting): (Vec<&Member<'_>>, Vec<&Member<'_>>) = dead
-        .into_iter()
-        .partition(|m| pause_left(snapshot, m).is_none());
+    let replicas =
+        usize::try_from(scaled.lower_replicas_to.unwrap_or(snapshot.set.spec.replicas)).unwrap_or(0);
+    let updated = update_plan(snapshot, &alive, replicas, update_bound(snapshot, &mut problems), &revision);
+    let (lost, waiting): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
+        dead.into_iter().partition(|m| pause_left(snapshot, m).is_none());
 
-    let removal =
-        |ordinal: u32, reason| roster.members.get(&ordinal).map(|m| Removal::of(m, reason));
+    let removal = |ordinal: u32, reason| roster.members.get(&ordinal).map(|m| Removal::of(m, reason));
     let replace = (lost.iter().map(|m| (m.ordinal, Reason::Lost)))
         .chain(updated.recreate.iter().map(|o| (*o, Reason::Update)))
         .filter_map(|(ordinal, reason)| removal(ordinal, reason))
         .collect();
-    let remove = scaled
-        .remove
-        .iter()
-        .filter_map(|l| removal(l.ordinal, l.why.into()))
-        .collect();
+    let remove = scaled.remove.iter().filter_map(|l| removal(l.ordinal, l.why.into())).collect();
 
     let servers = server_plan(snapshot, &roster, &scaled.seats, &leaving);
     let conflicts = events::conflicts(&roster);
@@ -172,10 +140,11 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
 
 fn reserved(snapshot: &Snapshot<'_>, problems: &mut Vec<Problem>) -> Ordinals {
     let read = ReserveIds::parse(&snapshot.set.spec.reserve_game_server_ids);
-    problems.extend(read.problems.iter().map(|p| Problem {
-        path: p.path(),
-        message: format!("{}: {}", p.value, p.fault),
-    }));
+    problems.extend(
+        read.problems
+            .iter()
+            .map(|p| Problem { path: p.path(), message: format!("{}: {}", p.value, p.fault) }),
+    );
     read.ids
 }
 
@@ -188,26 +157,15 @@ fn scale_plan(
 ) -> scale::ScalePlan {
     // Nobody remembers: the ordinals are those of what is there, GameServers that have lost their pod included.
     let found = || {
-        let pods = roster
-            .members
-            .values()
-            .filter(|m| !m.leaving())
-            .map(|m| m.ordinal);
-        let servers = roster
-            .servers
-            .iter()
-            .filter(|(_, s)| outlives_its_pod(snapshot, s) && !marked(s));
+        let pods = roster.members.values().filter(|m| !m.leaving()).map(|m| m.ordinal);
+        let servers = roster.servers.iter().filter(|(_, s)| outlives_its_pod(snapshot, s) && !marked(s));
         pods.chain(servers.map(|(ordinal, _)| *ordinal)).collect()
     };
     let seats: Ordinals = remembered.cloned().unwrap_or_else(found);
     let servers: Vec<scale::Server> = roster.members.values().map(Member::scale_server).collect();
     let strategy = snapshot.set.spec.scale_strategy.clone().unwrap_or_default();
-    let max_unavailable = bound(
-        snapshot,
-        "spec.scaleStrategy.maxUnavailable",
-        strategy.max_unavailable.as_ref(),
-        problems,
-    );
+    let max_unavailable =
+        bound(snapshot, "spec.scaleStrategy.maxUnavailable", strategy.max_unavailable.as_ref(), problems);
     scale::plan(&scale::Input {
         replicas: snapshot.set.spec.replicas,
         reserved,
@@ -220,20 +178,9 @@ fn scale_plan(
 }
 
 fn update_bound(snapshot: &Snapshot<'_>, problems: &mut Vec<Problem>) -> usize {
-    let rolling = snapshot
-        .set
-        .spec
-        .update_strategy
-        .as_ref()
-        .and_then(|s| s.rolling_update.as_ref());
+    let rolling = snapshot.set.spec.update_strategy.as_ref().and_then(|s| s.rolling_update.as_ref());
     let written = rolling.and_then(|r| r.max_unavailable.as_ref());
-    bound(
-        snapshot,
-        "spec.updateStrategy.rollingUpdate.maxUnavailable",
-        written,
-        problems,
-    )
-    .unwrap_or(1)
+    bound(snapshot, "spec.updateStrategy.rollingUpdate.maxUnavailable", written, problems).unwrap_or(1)
 }
 
 fn bound(
@@ -245,10 +192,7 @@ fn bound(
     match scale::max_unavailable(written?, snapshot.set.spec.replicas) {
         Ok(bound) => Some(bound),
         Err(error) => {
-            problems.push(Problem {
-                path: path.to_owned(),
-                message: error.to_string(),
-            });
+            problems.push(Problem { path: path.to_owned(), message: error.to_string() });
             None
         }
     }
@@ -260,9 +204,7 @@ fn pause_left(snapshot: &Snapshot<'_>, member: &Member<'_>) -> Option<Duration> 
     let age = snapshot.now.duration_since(made.0);
     // A pod from the future (clocks differ) is no younger than one made now.
     let age = Duration::try_from(age).unwrap_or_default();
-    LOST_POD_PAUSE
-        .checked_sub(age)
-        .filter(|left| !left.is_zero())
+    LOST_POD_PAUSE.checked_sub(age).filter(|left| !left.is_zero())
 }
 
 fn requeue_after(
@@ -273,11 +215,7 @@ fn requeue_after(
     let min_ready = Duration::from_secs(u64::try_from(snapshot.min_ready_seconds()).unwrap_or(0));
     let available = alive.iter().filter_map(|m| {
         let ready_for = Duration::try_from(m.ready_for?).unwrap_or_default();
-        min_ready
-            .checked_sub(ready_for)
-            .filter(|left| !left.is_zero())
+        min_ready.checked_sub(ready_for).filter(|left| !left.is_zero())
     });
-    available
-        .chain(waiting.iter().filter_map(|m| pause_left(snapshot, m)))
-        .min()
+    available.chain(waiting.iter().filter_map(|m| pause_left(snapshot, m))).min()
 }

@@ -17,9 +17,7 @@ fn a_new_set_writes_its_ordinals_and_says_nothing() {
     let plan = cluster.plan();
     assert_eq!(
         plan.set_patch,
-        Some(
-            json!({"metadata": {"resourceVersion": "7", "annotations": {names::ORDINALS: "0-2"}}})
-        )
+        Some(json!({"metadata": {"resourceVersion": "7", "annotations": {names::ORDINALS: "0-2"}}}))
     );
     assert_eq!(plan.create, [0, 1, 2]);
     assert_eq!(plan.events, []);
@@ -33,10 +31,8 @@ fn a_set_in_order_plans_nothing() {
 
 #[test]
 fn a_shrink_is_recorded_told_and_carried_out_in_order() {
-    let cluster = Cluster::new(1, "0-2")
-        .with(0, "WaitToBeDeleted")
-        .with(1, "None")
-        .with(2, "WaitToBeDeleted");
+    let cluster =
+        Cluster::new(1, "0-2").with(0, "WaitToBeDeleted").with(1, "None").with(2, "WaitToBeDeleted");
     let plan = cluster.plan();
     assert_eq!(names_of(&plan.remove), ["game-2", "game-0"]);
     assert_eq!(
@@ -55,10 +51,7 @@ fn a_shrink_is_recorded_told_and_carried_out_in_order() {
         Some(json!({"metadata": {"resourceVersion": "7", "annotations": {names::ORDINALS: "1"}}}))
     );
     assert_eq!(messages(&plan), ["scale from 3 to 1"]);
-    assert_eq!(
-        (plan.events[0].type_, plan.events[0].reason.as_str()),
-        (EventType::Normal, "Scale")
-    );
+    assert_eq!((plan.events[0].type_, plan.events[0].reason.as_str()), (EventType::Normal, "Scale"));
 
     // The write is done, the removals are not: they are planned again, the event is not.
     let mut again = cluster;
@@ -73,10 +66,7 @@ fn a_shrink_is_recorded_told_and_carried_out_in_order() {
 
 #[test]
 fn a_kill_lowers_replicas_and_reserve_ids_are_one_write() {
-    let mut cluster = Cluster::new(3, "0-2")
-        .with(0, "None")
-        .with(1, "Kill")
-        .with(2, "None");
+    let mut cluster = Cluster::new(3, "0-2").with(0, "None").with(1, "Kill").with(2, "None");
     cluster.set["spec"]["scaleStrategy"] = json!({"scaleDownStrategyType": "ReserveIds"});
     cluster.set["spec"]["reserveGameServerIds"] = json!(["9-7", "5-6"]);
     let plan = cluster.plan();
@@ -91,8 +81,7 @@ fn a_kill_lowers_replicas_and_reserve_ids_are_one_write() {
         }))
     );
     assert_eq!(plan.remove[0].reason, Reason::Kill);
-    let problem =
-        "spec.reserveGameServerIds[0]: \"9-7\": the range ends before it starts; write \"7-9\"";
+    let problem = "spec.reserveGameServerIds[0]: \"9-7\": the range ends before it starts; write \"7-9\"";
     assert_eq!(messages(&plan), ["scale from 3 to 2", problem]);
     assert_eq!(plan.problems[0].to_string(), problem);
 }
@@ -124,9 +113,7 @@ fn a_lost_pod_is_made_again_but_not_at_once_when_it_is_young() {
 
 #[test]
 fn what_an_earlier_server_of_the_name_said_does_not_count() {
-    let mut cluster = Cluster::new(1, "0,1")
-        .with(0, "None")
-        .with(1, "Maintaining");
+    let mut cluster = Cluster::new(1, "0,1").with(0, "None").with(1, "Maintaining");
     cluster.servers[1]["metadata"]["ownerReferences"][0]["uid"] = json!("an-earlier-pod");
     let plan = cluster.plan();
     assert_eq!(names_of(&plan.remove), ["game-1"]);
@@ -141,10 +128,7 @@ fn what_an_earlier_server_of_the_name_said_does_not_count() {
 
 #[test]
 fn a_server_that_outlives_its_pod_goes_when_the_set_shrinks() {
-    let mut cluster = Cluster::new(1, "0,1")
-        .with(0, "None")
-        .with(1, "None")
-        .outliving();
+    let mut cluster = Cluster::new(1, "0,1").with(0, "None").with(1, "None").outliving();
     let plan = cluster.plan();
     assert_eq!(gs_names(&plan.gs_mark_deleting), ["game-1"]);
     assert_eq!(plan.gs_delete, []);
@@ -152,18 +136,12 @@ fn a_server_that_outlives_its_pod_goes_when_the_set_shrinks() {
     cluster.servers[1]["metadata"]["labels"][names::GS_DELETING] = json!("true");
     cluster.set["metadata"]["annotations"][names::ORDINALS] = json!("0");
     let plan = cluster.plan();
-    assert_eq!(
-        (names_of(&plan.remove), plan.gs_mark_deleting),
-        (vec!["game-1"], vec![])
-    );
+    assert_eq!((names_of(&plan.remove), plan.gs_mark_deleting), (vec!["game-1"], vec![]));
 
     // Wanted again before it went.
     cluster.set["spec"]["replicas"] = json!(2);
     let plan = cluster.plan();
-    assert_eq!(
-        (names_of(&plan.remove), gs_names(&plan.gs_unmark_deleting)),
-        (vec![], vec!["game-1"])
-    );
+    assert_eq!((names_of(&plan.remove), gs_names(&plan.gs_unmark_deleting)), (vec![], vec!["game-1"]));
 
     // Gone.
     cluster.set["spec"]["replicas"] = json!(1);
@@ -175,18 +153,12 @@ fn a_server_that_outlives_its_pod_goes_when_the_set_shrinks() {
 
 #[test]
 fn i4_no_pods_in_sight_ends_nothing() {
-    let mut cluster = Cluster::new(2, "0,3")
-        .with(0, "Kill")
-        .with(3, "WaitToBeDeleted")
-        .outliving();
+    let mut cluster = Cluster::new(2, "0,3").with(0, "Kill").with(3, "WaitToBeDeleted").outliving();
     cluster.pods.clear();
     for remembered in [json!({names::ORDINALS: "0,3"}), json!({})] {
         cluster.set["metadata"]["annotations"] = remembered;
         let plan = cluster.plan();
-        assert_eq!(
-            (plan.remove, plan.replace, plan.gs_delete),
-            (vec![], vec![], vec![])
-        );
+        assert_eq!((plan.remove, plan.replace, plan.gs_delete), (vec![], vec![], vec![]));
         assert_eq!(plan.create, [0, 3]);
     }
 }
@@ -196,10 +168,7 @@ fn a_foreign_pod_with_our_name_is_reported_and_left_alone() {
     let mut cluster = Cluster::new(2, "0,1").with(0, "None").with(1, "Kill");
     cluster.pods[1]["metadata"]["ownerReferences"] = json!([owner("Job", "cleanup", "job-uid")]);
     let plan = cluster.plan();
-    assert_eq!(
-        (plan.remove, plan.create, plan.set_patch),
-        (vec![], vec![], None)
-    );
+    assert_eq!((plan.remove, plan.create, plan.set_patch), (vec![], vec![], None));
     assert_eq!(
         plan.conflicts[0].to_string(),
         "pod game-1 holds the name of a server of this set but belongs to Job cleanup; delete it, or reserve its \
@@ -208,13 +177,9 @@ fn a_foreign_pod_with_our_name_is_reported_and_left_alone() {
     assert_eq!(cluster.ask(status).current_replicas, 1);
 
     // What is left of an earlier set of this name goes by itself.
-    cluster.pods[1]["metadata"]["ownerReferences"] =
-        json!([owner("GameServerSet", "game", "earlier-uid")]);
+    cluster.pods[1]["metadata"]["ownerReferences"] = json!([owner("GameServerSet", "game", "earlier-uid")]);
     let plan = cluster.plan();
-    assert_eq!(
-        (plan.create, plan.conflicts, plan.events),
-        (vec![], vec![], vec![])
-    );
+    assert_eq!((plan.create, plan.conflicts, plan.events), (vec![], vec![], vec![]));
 }
 
 #[test]
@@ -231,11 +196,5 @@ fn a_set_that_openkruise_runs_is_left_alone() {
           or install Gamewarden in external mode"
         ]
     );
-    assert_eq!(
-        Plan {
-            events: vec![],
-            ..plan
-        },
-        Plan::default()
-    );
+    assert_eq!(Plan { events: vec![], ..plan }, Plan::default());
 }

@@ -67,9 +67,7 @@ impl Removal {
             ordinal: member.ordinal,
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
-            server_resource_version: member
-                .server
-                .and_then(|s| s.metadata.resource_version.clone()),
+            server_resource_version: member.server.and_then(|s| s.metadata.resource_version.clone()),
             reason,
         }
     }

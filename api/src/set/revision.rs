@@ -24,20 +24,14 @@ pub fn revision(set: &GameServerSet) -> String {
     let mut metadata = Map::new();
     if let Some(written) = &template.metadata {
         metadata.clone_from(&written.rest);
-        for (key, values) in [
-            ("labels", &written.labels),
-            ("annotations", &written.annotations),
-        ] {
+        for (key, values) in [("labels", &written.labels), ("annotations", &written.annotations)] {
             if !values.is_empty() {
                 metadata.insert(key.into(), json!(values));
             }
         }
     }
     let mut text = String::new();
-    canonical(
-        &json!({"metadata": metadata, "spec": template.spec}),
-        &mut text,
-    );
+    canonical(&json!({"metadata": metadata, "spec": template.spec}), &mut text);
 
     let mut hash = String::new();
     for byte in Sha256::digest(text).iter().take(DIGITS.div_ceil(2)) {
@@ -45,10 +39,7 @@ pub fn revision(set: &GameServerSet) -> String {
         let _ = write!(hash, "{byte:02x}");
     }
     let name = set.metadata.name.as_deref().unwrap_or_default();
-    let name = name
-        .get(..LABEL - 1 - DIGITS)
-        .unwrap_or(name)
-        .trim_end_matches(['-', '.']);
+    let name = name.get(..LABEL - 1 - DIGITS).unwrap_or(name).trim_end_matches(['-', '.']);
     format!("{name}-{hash}")
 }
 
@@ -104,9 +95,8 @@ mod tests {
             json!({"metadata": {"creationTimestamp": null, "labels": {}}}),
             json!({"spec": {"containers": [{"image": "v1", "name": "main", "command": null}]}}),
         ] {
-            let revision = revision_of(&|set| {
-                json_patch::merge(&mut set["spec"]["gameServerTemplate"], &same)
-            });
+            let revision =
+                revision_of(&|set| json_patch::merge(&mut set["spec"]["gameServerTemplate"], &same));
             assert_eq!(revision, first, "{same}");
         }
         for other in [
@@ -115,20 +105,13 @@ mod tests {
             json!({"spec": {"containers": [{"name": "main", "image": "v2"}]}}),
             json!({"spec": {"volumes": [{"name": "v", "emptyDir": {}}]}}),
         ] {
-            let revision = revision_of(&|set| {
-                json_patch::merge(&mut set["spec"]["gameServerTemplate"], &other)
-            });
+            let revision =
+                revision_of(&|set| json_patch::merge(&mut set["spec"]["gameServerTemplate"], &other));
             assert_ne!(revision, first, "{other}");
         }
-        for name in [
-            "a".repeat(253),
-            format!("{}.{}", "a".repeat(51), "b".repeat(100)),
-        ] {
+        for name in ["a".repeat(253), format!("{}.{}", "a".repeat(51), "b".repeat(100))] {
             let revision = revision_of(&|set| set["metadata"]["name"] = json!(name));
-            assert!(
-                revision.len() <= 63 && revision.contains("a-"),
-                "{revision}"
-            );
+            assert!(revision.len() <= 63 && revision.contains("a-"), "{revision}");
         }
     }
 }

@@ -36,18 +36,9 @@ pub(super) struct Member<'a> {
 }
 
 impl<'a> Member<'a> {
-    fn new(
-        ordinal: u32,
-        pod: &'a Pod,
-        server: Option<&'a GameServer>,
-        snapshot: &Snapshot<'_>,
-    ) -> Self {
+    fn new(ordinal: u32, pod: &'a Pod, server: Option<&'a GameServer>, snapshot: &Snapshot<'_>) -> Self {
         let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
-        let removed = pod
-            .metadata
-            .uid
-            .as_deref()
-            .is_some_and(|uid| (snapshot.removed)(uid));
+        let removed = pod.metadata.uid.as_deref().is_some_and(|uid| (snapshot.removed)(uid));
         let dead = matches!(phase, Some("Failed" | "Succeeded"));
         let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead);
         Self {
@@ -76,8 +67,7 @@ impl<'a> Member<'a> {
     }
 
     pub(super) fn available(&self, min_ready_seconds: i64) -> bool {
-        self.ready_for
-            .is_some_and(|d| d.as_secs() >= min_ready_seconds)
+        self.ready_for.is_some_and(|d| d.as_secs() >= min_ready_seconds)
     }
 
     pub(super) fn revision(&self) -> Option<&'a str> {
@@ -96,13 +86,8 @@ impl<'a> Member<'a> {
     pub(super) fn scale_server(&self) -> scale::Server {
         scale::Server {
             ordinal: self.ordinal,
-            ops_state: self
-                .spec()
-                .and_then(|s| s.ops_state.clone())
-                .unwrap_or(OpsState::None),
-            deletion_priority: scale::priority(
-                self.spec().and_then(|s| s.deletion_priority.as_ref()),
-            ),
+            ops_state: self.spec().and_then(|s| s.ops_state.clone()).unwrap_or(OpsState::None),
+            deletion_priority: scale::priority(self.spec().and_then(|s| s.deletion_priority.as_ref())),
             leaving: self.leaving(),
             dead: self.dead,
             ready: self.ready(),
@@ -146,24 +131,13 @@ impl<'a> Roster<'a> {
             let ordinal = ordinal(snapshot, &pod.metadata);
             let controller = controller(&pod.metadata);
             if controller.is_none_or(|c| c.uid != snapshot.uid()) {
-                let earlier = controller
-                    .is_some_and(|c| c.kind == "GameServerSet" && c.name == snapshot.name());
+                let earlier =
+                    controller.is_some_and(|c| c.kind == "GameServerSet" && c.name == snapshot.name());
                 let going = earlier || pod.metadata.deletion_timestamp.is_some();
-                roster.foreign.push(Foreign {
-                    pod,
-                    ordinal,
-                    controller,
-                    going,
-                });
+                roster.foreign.push(Foreign { pod, ordinal, controller, going });
             } else if let Some(ordinal) = ordinal {
-                let server = roster
-                    .servers
-                    .get(&ordinal)
-                    .copied()
-                    .filter(|s| !stale(s, pod));
-                roster
-                    .members
-                    .insert(ordinal, Member::new(ordinal, pod, server, snapshot));
+                let server = roster.servers.get(&ordinal).copied().filter(|s| !stale(s, pod));
+                roster.members.insert(ordinal, Member::new(ordinal, pod, server, snapshot));
             } else {
                 roster.misnamed.push(pod);
             }
@@ -178,23 +152,16 @@ impl<'a> Roster<'a> {
 
     /// The foreign pod's controller, where OpenKruise's own workload runs this set.
     pub(super) fn kruise_workload(&self) -> Option<&'a OwnerReference> {
-        let kruise = |c: &&OwnerReference| {
-            c.kind == "StatefulSet" && c.api_version.starts_with("apps.kruise.io/")
-        };
-        self.foreign
-            .iter()
-            .filter_map(|f| f.controller)
-            .find(kruise)
+        let kruise =
+            |c: &&OwnerReference| c.kind == "StatefulSet" && c.api_version.starts_with("apps.kruise.io/");
+        self.foreign.iter().filter_map(|f| f.controller).find(kruise)
     }
 }
 
 /// Whether the GameServer belongs to another pod than this one: it lives and dies with that one, and what it
 /// says is not true of this one.
 pub(super) fn stale(server: &GameServer, pod: &Pod) -> bool {
-    let mut pods = owners(&server.metadata)
-        .iter()
-        .filter(|o| o.kind == "Pod")
-        .peekable();
+    let mut pods = owners(&server.metadata).iter().filter(|o| o.kind == "Pod").peekable();
     pods.peek().is_some() && pods.all(|o| Some(&o.uid) != pod.metadata.uid.as_ref())
 }
 
@@ -211,12 +178,7 @@ fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
 }
 
 fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
-    pod.status
-        .as_ref()?
-        .conditions
-        .as_ref()?
-        .iter()
-        .find(|c| c.type_ == type_)
+    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == type_)
 }
 
 fn ordinal(snapshot: &Snapshot<'_>, metadata: &ObjectMeta) -> Option<u32> {

@@ -53,28 +53,13 @@ impl<'a> Snapshot<'a> {
     /// An annotation of the set.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&'a str> {
-        self.set
-            .metadata
-            .annotations
-            .as_ref()?
-            .get(key)
-            .map(String::as_str)
+        self.set.metadata.annotations.as_ref()?.get(key).map(String::as_str)
     }
 
     /// Seconds that a server must be ready before it is available.
     #[must_use]
     pub fn min_ready_seconds(&self) -> i64 {
-        let rolling = self
-            .set
-            .spec
-            .update_strategy
-            .as_ref()
-            .and_then(|s| s.rolling_update.as_ref());
-        i64::from(
-            rolling
-                .and_then(|r| r.min_ready_seconds)
-                .unwrap_or(0)
-                .max(0),
-        )
+        let rolling = self.set.spec.update_strategy.as_ref().and_then(|s| s.rolling_update.as_ref());
+        i64::from(rolling.and_then(|r| r.min_ready_seconds).unwrap_or(0).max(0))
     }
 }

@@ -16,15 +16,11 @@ pub fn status(snapshot: &Snapshot<'_>) -> GameServerSetStatus {
     let roster = Roster::of(snapshot);
     let revision = revision(snapshot.set);
     let min_ready = snapshot.min_ready_seconds();
-    let pods = |counts: &dyn Fn(&Member<'_>) -> bool| {
-        number(roster.members.values().filter(|m| counts(m)).count())
-    };
+    let pods =
+        |counts: &dyn Fn(&Member<'_>) -> bool| number(roster.members.values().filter(|m| counts(m)).count());
     let servers = |state: OpsState| {
         let counts = roster.servers.iter().filter(|(ordinal, server)| {
-            let outdated = roster
-                .members
-                .get(ordinal)
-                .is_some_and(|m| stale(server, m.pod));
+            let outdated = roster.members.get(ordinal).is_some_and(|m| stale(server, m.pod));
             !outdated && server.spec.ops_state.as_ref() == Some(&state)
         });
         number(counts.count())
@@ -42,12 +38,7 @@ pub fn status(snapshot: &Snapshot<'_>) -> GameServerSetStatus {
         wait_to_be_deleted_replicas: servers(OpsState::WaitToBeDeleted),
         pre_delete_replicas: pods(&|m| !m.terminating && m.pre_delete),
         label_selector: format!("{}={}", names::OWNER_GSS, snapshot.name()),
-        conditions: snapshot
-            .set
-            .status
-            .as_ref()
-            .map(|s| s.conditions.clone())
-            .unwrap_or_default(),
+        conditions: snapshot.set.status.as_ref().map(|s| s.conditions.clone()).unwrap_or_default(),
     }
 }
 

@@ -23,28 +23,17 @@ pub(super) fn update_plan(
     max_unavailable: usize,
     revision: &str,
 ) -> UpdatePlan {
-    let strategy = snapshot
-        .set
-        .spec
-        .update_strategy
-        .clone()
-        .unwrap_or_default();
+    let strategy = snapshot.set.spec.update_strategy.clone().unwrap_or_default();
     let rolling = strategy.rolling_update.unwrap_or_default();
     if strategy.type_ == Some(UpdateStrategyType::OnDelete) || rolling.paused == Some(true) {
         return UpdatePlan::default();
     }
-    let mut old: Vec<&&Member<'_>> = stay
-        .iter()
-        .filter(|m| m.revision() != Some(revision))
-        .collect();
+    let mut old: Vec<&&Member<'_>> = stay.iter().filter(|m| m.revision() != Some(revision)).collect();
     old.sort_by_key(|m| (Reverse(m.update_priority()), Reverse(m.ordinal)));
     let partition = usize::try_from(rolling.partition.unwrap_or(0)).unwrap_or(0);
     old.truncate(old.len().saturating_sub(partition));
     if rolling.pod_update_policy == Some(PodUpdatePolicy::InPlaceOnly) {
-        return UpdatePlan {
-            recreate: Vec::new(),
-            in_place_only: !old.is_empty(),
-        };
+        return UpdatePlan { recreate: Vec::new(), in_place_only: !old.is_empty() };
     }
 
     let min_ready = snapshot.min_ready_seconds();
@@ -63,8 +52,5 @@ pub(super) fn update_plan(
         }
         recreate.push(member.ordinal);
     }
-    UpdatePlan {
-        recreate,
-        in_place_only: false,
-    }
+    UpdatePlan { recreate, in_place_only: false }
 }

@@ -10,11 +10,7 @@ use super::{
 };
 
 fn rolling(parameters: Value) -> Cluster {
-    let mut cluster = Cluster::new(4, "0-3")
-        .with(0, "None")
-        .with(1, "None")
-        .with(2, "None")
-        .with(3, "None");
+    let mut cluster = Cluster::new(4, "0-3").with(0, "None").with(1, "None").with(2, "None").with(3, "None");
     cluster.set["spec"]["updateStrategy"] = json!({"rollingUpdate": parameters});
     (0..4).for_each(|index| cluster.old(index));
     cluster
@@ -25,21 +21,12 @@ fn an_update_takes_as_many_as_may_be_unavailable_in_order() {
     for (parameters, expected) in [
         (json!({}), vec!["game-3"]),
         (json!({"maxUnavailable": 2}), vec!["game-3", "game-2"]),
-        (
-            json!({"maxUnavailable": "75%"}),
-            vec!["game-3", "game-2", "game-1"],
-        ),
+        (json!({"maxUnavailable": "75%"}), vec!["game-3", "game-2", "game-1"]),
         (json!({"maxUnavailable": "10%"}), vec!["game-3"]),
-        (
-            json!({"maxUnavailable": "100%", "partition": 3}),
-            vec!["game-3"],
-        ),
+        (json!({"maxUnavailable": "100%", "partition": 3}), vec!["game-3"]),
         (json!({"maxUnavailable": "100%", "partition": 9}), vec![]),
         (json!({"paused": true}), vec![]),
-        (
-            json!({"podUpdatePolicy": "InPlaceIfPossible"}),
-            vec!["game-3"],
-        ),
+        (json!({"podUpdatePolicy": "InPlaceIfPossible"}), vec!["game-3"]),
         (json!({"podUpdatePolicy": "InPlaceOnly"}), vec![]),
     ] {
         let plan = rolling(parameters.clone()).plan();
@@ -47,10 +34,7 @@ fn an_update_takes_as_many_as_may_be_unavailable_in_order() {
         assert!(plan.replace.iter().all(|r| r.reason == Reason::Update));
         let held_back = parameters["podUpdatePolicy"] == "InPlaceOnly";
         assert_eq!(
-            plan.events
-                .iter()
-                .map(|e| e.reason.as_str())
-                .collect::<Vec<_>>(),
+            plan.events.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>(),
             vec!["UpdateHeldBack"; held_back.into()]
         );
     }
@@ -105,10 +89,7 @@ fn a_bound_that_cannot_be_read_is_reported() {
     let plan = cluster.plan();
     let fault = "neither a number of 1 or more nor a percentage; write 1 or \"20%\"";
     assert_eq!(
-        plan.problems
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>(),
+        plan.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
         [
             format!("spec.scaleStrategy.maxUnavailable: 0: {fault}"),
             format!("spec.updateStrategy.rollingUpdate.maxUnavailable: \"many\": {fault}"),

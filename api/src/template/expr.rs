@@ -117,11 +117,7 @@ fn call<'a>(function: Function, arguments: &'a [Expr], result: &'a str) -> Value
         Function::Not => return Value::Bool(!first.truth()),
         Function::Eq => return Value::Bool(values.any(|other| other.text() == first.text())),
         compare => {
-            return Value::Bool(
-                values
-                    .next()
-                    .is_some_and(|second| compares(compare, &first, &second)),
-            );
+            return Value::Bool(values.next().is_some_and(|second| compares(compare, &first, &second)));
         }
     };
     let mut last = first;
@@ -164,15 +160,10 @@ impl Number {
             return left.cmp(&right);
         }
         // Neither is NaN (`number` gives none), so that the order is always there.
-        self.real()
-            .partial_cmp(&other.real())
-            .unwrap_or(Ordering::Equal)
+        self.real().partial_cmp(&other.real()).unwrap_or(Ordering::Equal)
     }
 
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "compared with a fraction, which is no more exact"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "compared with a fraction, which is no more exact")]
     fn real(self) -> f64 {
         match self {
             Self::Whole(value) => value as f64,
@@ -184,10 +175,7 @@ impl Number {
 /// The number a text says, if it says one: decimal digits, with sign, fraction and exponent. `inf`, `nan`
 /// and hexadecimal are text.
 pub(super) fn number(text: &str) -> Option<Number> {
-    if !text
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E'))
-    {
+    if !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'e' | b'E')) {
         return None;
     }
     if let Ok(whole) = text.parse() {
@@ -197,9 +185,5 @@ pub(super) fn number(text: &str) -> Option<Number> {
     if !real.is_finite() {
         return None;
     }
-    Some(if real == 0.0 {
-        Number::Whole(0)
-    } else {
-        Number::Real(real)
-    })
+    Some(if real == 0.0 { Number::Whole(0) } else { Number::Real(real) })
 }

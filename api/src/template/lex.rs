@@ -35,11 +35,7 @@ pub(super) fn syntax(
     problem: impl Into<String>,
     instead: impl Into<String>,
 ) -> TemplateError {
-    TemplateError::Syntax {
-        position,
-        problem: problem.into(),
-        instead: instead.into(),
-    }
+    TemplateError::Syntax { position, problem: problem.into(), instead: instead.into() }
 }
 
 /// Cuts a template.
@@ -47,10 +43,7 @@ pub(super) fn syntax(
 /// # Errors
 /// When an action is not closed or holds something that is no token.
 pub(super) fn segments(text: &str) -> Result<Vec<Segment>, TemplateError> {
-    let mut rest = Cursor {
-        rest: text,
-        position: 1,
-    };
+    let mut rest = Cursor { rest: text, position: 1 };
     let mut segments = Vec::new();
     let mut trim_next = false;
     while !rest.rest.is_empty() {
@@ -133,9 +126,7 @@ fn not_in_language(position: usize, c: char) -> TemplateError {
         '=' | '!' | '<' | '>' => {
             "write eq, ne, lt, le, gt or ge before the two sides, as in {{if gt .Result \"90\"}}"
         }
-        '&' => {
-            "write and before its arguments, as in {{if and (gt .Result \"1\") (lt .Result \"9\")}}"
-        }
+        '&' => "write and before its arguments, as in {{if and (gt .Result \"1\") (lt .Result \"9\")}}",
         '\'' => "write text in double quotes or backquotes",
         '/' => "comments are not supported",
         '}' => "close with }}",
@@ -150,11 +141,7 @@ fn field(cursor: &mut Cursor<'_>) -> Result<Kind, TemplateError> {
     if name == ".Result" {
         return Ok(Kind::Result);
     }
-    Err(syntax(
-        position,
-        format!("{name} is not known"),
-        "write .Result, the result text of the probe",
-    ))
+    Err(syntax(position, format!("{name} is not known"), "write .Result, the result text of the probe"))
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Result<Kind, TemplateError> {
@@ -200,11 +187,7 @@ fn raw(cursor: &mut Cursor<'_>) -> Result<String, TemplateError> {
     let opened = cursor.position;
     cursor.take(1);
     let Some(end) = cursor.rest.find('`') else {
-        return Err(syntax(
-            opened,
-            "the text in backquotes does not end",
-            "write ` after it",
-        ));
+        return Err(syntax(opened, "the text in backquotes does not end", "write ` after it"));
     };
     let text = cursor.take(end).to_owned();
     cursor.take(1);

@@ -93,16 +93,12 @@ impl Template {
     /// When it is too long, too deep, or says something that is not in the language.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         if !is_template(text) {
-            return Ok(Self {
-                nodes: vec![Node::Text(text.to_owned())],
-            });
+            return Ok(Self { nodes: vec![Node::Text(text.to_owned())] });
         }
         if text.len() > MAX_LENGTH {
             return Err(TemplateError::TooLong { length: text.len() });
         }
-        Ok(Self {
-            nodes: parse::nodes(&lex::segments(text)?)?,
-        })
+        Ok(Self { nodes: parse::nodes(&lex::segments(text)?)? })
     }
 
     /// The text for a probe's result.
@@ -133,13 +129,8 @@ fn write(nodes: &[Node], result: &str, out: &mut String) -> Result<(), RenderErr
         let piece = match node {
             Node::Text(text) => text,
             Node::Result => result,
-            Node::If {
-                branches,
-                otherwise,
-            } => {
-                let chosen = branches
-                    .iter()
-                    .find(|(condition, _)| condition.holds(result));
+            Node::If { branches, otherwise } => {
+                let chosen = branches.iter().find(|(condition, _)| condition.holds(result));
                 write(chosen.map_or(otherwise, |(_, nodes)| nodes), result, out)?;
                 continue;
             }
@@ -156,14 +147,9 @@ fn uses_result(nodes: &[Node]) -> bool {
     nodes.iter().any(|node| match node {
         Node::Text(_) => false,
         Node::Result => true,
-        Node::If {
-            branches,
-            otherwise,
-        } => {
+        Node::If { branches, otherwise } => {
             uses_result(otherwise)
-                || branches
-                    .iter()
-                    .any(|(condition, nodes)| condition.uses_result() || uses_result(nodes))
+                || branches.iter().any(|(condition, nodes)| condition.uses_result() || uses_result(nodes))
         }
     })
 }

@@ -32,32 +32,19 @@ pub(super) fn nodes(segments: &[Segment]) -> Result<Vec<Node>, TemplateError> {
             Segment::Action { position, tokens } => (*position, tokens.as_slice()),
         };
         match tokens {
-            [
-                Token {
-                    kind: Kind::Result, ..
-                },
-            ] => nodes.push(Node::Result),
+            [Token { kind: Kind::Result, .. }] => nodes.push(Node::Result),
             [first, rest @ ..] if first.is("if") => {
                 if open.len() == MAX_DEPTH {
                     return Err(TemplateError::TooDeep { position });
                 }
                 let condition = Some(condition(first, rest)?);
                 let outer = std::mem::take(&mut nodes);
-                open.push(Open {
-                    position,
-                    branches: Vec::new(),
-                    condition,
-                    outer,
-                });
+                open.push(Open { position, branches: Vec::new(), condition, outer });
             }
             [first, rest @ ..] if first.is("else") => {
-                let frame = open.last_mut().ok_or_else(|| {
-                    syntax(
-                        position,
-                        "{{else}} without an if",
-                        "write {{if …}} before it",
-                    )
-                })?;
+                let frame = open
+                    .last_mut()
+                    .ok_or_else(|| syntax(position, "{{else}} without an if", "write {{if …}} before it"))?;
                 let Some(previous) = frame.condition.take() else {
                     let instead = "an if has one {{else}}, and it comes last";
                     return Err(syntax(position, "a second {{else}}", instead));
@@ -80,11 +67,7 @@ pub(super) fn nodes(segments: &[Segment]) -> Result<Vec<Node>, TemplateError> {
                     return Err(syntax(other.position, "end stands alone", "write {{end}}"));
                 }
                 let Some(mut frame) = open.pop() else {
-                    return Err(syntax(
-                        position,
-                        "{{end}} without an if",
-                        "write {{if …}} before it",
-                    ));
+                    return Err(syntax(position, "{{end}} without an if", "write {{if …}} before it"));
                 };
                 let last = std::mem::replace(&mut nodes, frame.outer);
                 let otherwise = match frame.condition {
@@ -94,20 +77,13 @@ pub(super) fn nodes(segments: &[Segment]) -> Result<Vec<Node>, TemplateError> {
                     }
                     None => last,
                 };
-                nodes.push(Node::If {
-                    branches: frame.branches,
-                    otherwise,
-                });
+                nodes.push(Node::If { branches: frame.branches, otherwise });
             }
             _ => return Err(not_an_action(position, tokens)),
         }
     }
     match open.last() {
-        Some(frame) => Err(syntax(
-            frame.position,
-            "{{if}} is not ended",
-            "write {{end}} after it",
-        )),
+        Some(frame) => Err(syntax(frame.position, "{{if}} is not ended", "write {{end}} after it")),
         None => Ok(nodes),
     }
 }
@@ -122,41 +98,24 @@ fn not_an_action(position: usize, tokens: &[Token]) -> TemplateError {
     let instead = "write {{.Result}}, or {{if …}}…{{else if …}}…{{else}}…{{end}}";
     match tokens {
         [] => syntax(position, "{{}} says nothing", instead),
-        [
-            Token {
-                kind: Kind::Word(word),
-                position,
-            },
-            ..,
-        ] if Function::named(word).is_some() => syntax(
+        [Token { kind: Kind::Word(word), position }, ..] if Function::named(word).is_some() => syntax(
             *position,
             format!("{word} stands outside an if"),
             format!("write {{{{if {word} …}}}}…{{{{end}}}}"),
         ),
-        [
-            Token {
-                kind: Kind::Word(word),
-                position,
-            },
-            ..,
-        ] => syntax(*position, format!("{word:?} is not known"), instead),
-        [
-            Token {
-                kind: Kind::Result, ..
-            },
-            next,
-            ..,
-        ] => syntax(next.position, "more than .Result", "write {{.Result}}"),
+        [Token { kind: Kind::Word(word), position }, ..] => {
+            syntax(*position, format!("{word:?} is not known"), instead)
+        }
+        [Token { kind: Kind::Result, .. }, next, ..] => {
+            syntax(next.position, "more than .Result", "write {{.Result}}")
+        }
         [first, ..] => syntax(first.position, "a value that is not .Result", instead),
     }
 }
 
 /// The condition of an if.
 fn condition(keyword: &Token, tokens: &[Token]) -> Result<Expr, TemplateError> {
-    let mut reader = Reader {
-        tokens,
-        end: tokens.last().unwrap_or(keyword).position,
-    };
+    let mut reader = Reader { tokens, end: tokens.last().unwrap_or(keyword).position };
     let condition = reader.call_or_operand(0)?;
     match reader.tokens.first() {
         None => Ok(condition),
@@ -180,14 +139,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// A function with its arguments, or one operand.
     fn call_or_operand(&mut self, depth: usize) -> Result<Expr, TemplateError> {
-        let [
-            Token {
-                kind: Kind::Word(name),
-                position,
-            },
-            rest @ ..,
-        ] = self.tokens
-        else {
+        let [Token { kind: Kind::Word(name), position }, rest @ ..] = self.tokens else {
             return self.operand(depth);
         };
         let Some(function) = Function::named(name) else {
@@ -199,11 +151,7 @@ impl Reader<'_> {
         };
         self.tokens = rest;
         let mut arguments = Vec::new();
-        while self
-            .tokens
-            .first()
-            .is_some_and(|token| token.kind != Kind::Close)
-        {
+        while self.tokens.first().is_some_and(|token| token.kind != Kind::Close) {
             arguments.push(self.operand(depth)?);
         }
         let (least, most) = function.arity();
@@ -225,11 +173,7 @@ impl Reader<'_> {
 
     fn operand(&mut self, depth: usize) -> Result<Expr, TemplateError> {
         let [token, rest @ ..] = self.tokens else {
-            return Err(syntax(
-                self.end,
-                "a value is missing",
-                "write .Result, text in quotes or a number",
-            ));
+            return Err(syntax(self.end, "a value is missing", "write .Result, text in quotes or a number"));
         };
         self.tokens = rest;
         match &token.kind {
@@ -238,26 +182,15 @@ impl Reader<'_> {
             Kind::Number(text) => Ok(Expr::Number(text.clone())),
             Kind::Open => {
                 if depth == MAX_DEPTH {
-                    return Err(TemplateError::TooDeep {
-                        position: token.position,
-                    });
+                    return Err(TemplateError::TooDeep { position: token.position });
                 }
                 let inner = self.call_or_operand(depth + 1)?;
                 match self.tokens {
-                    [
-                        Token {
-                            kind: Kind::Close, ..
-                        },
-                        rest @ ..,
-                    ] => {
+                    [Token { kind: Kind::Close, .. }, rest @ ..] => {
                         self.tokens = rest;
                         Ok(inner)
                     }
-                    _ => Err(syntax(
-                        token.position,
-                        "a ( without its )",
-                        "write ) where it ends",
-                    )),
+                    _ => Err(syntax(token.position, "a ( without its )", "write ) where it ends")),
                 }
             }
             Kind::Close => Err(syntax(

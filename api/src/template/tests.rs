@@ -13,59 +13,26 @@ fn render(template: &str, result: &str) -> String {
 fn the_manuals_templates_render() {
     let load = r#"{{if ge .Result "95"}}critical{{else if ge .Result "80"}}warning{{else
           if ge .Result "60"}}notice{{else}}ok{{end}}"#;
-    let status =
-        r#"{{if gt .Result "90"}}critical{{else if gt .Result "70"}}warning{{else}}normal{{end}}"#;
+    let status = r#"{{if gt .Result "90"}}critical{{else if gt .Result "70"}}warning{{else}}normal{{end}}"#;
     for (template, result, expected) in [
         ("{{.Result}}", "12", "12"),
         ("players-{{.Result}}", "12", "players-12"),
-        (
-            r#"{{if eq .Result "0"}}WaitToBeDeleted{{else}}None{{end}}"#,
-            "0",
-            "WaitToBeDeleted",
-        ),
-        (
-            r#"{{if eq .Result "0"}}WaitToBeDeleted{{else}}None{{end}}"#,
-            "3",
-            "None",
-        ),
-        (
-            r#"{{if eq .Result "0"}}empty{{else}}active{{end}}"#,
-            "0",
-            "empty",
-        ),
-        (
-            r#"{{if gt .Result "90"}}Maintaining{{else}}None{{end}}"#,
-            "100",
-            "Maintaining",
-        ),
-        (
-            r#"{{if gt .Result "90"}}Maintaining{{else}}None{{end}}"#,
-            "9",
-            "None",
-        ),
+        (r#"{{if eq .Result "0"}}WaitToBeDeleted{{else}}None{{end}}"#, "0", "WaitToBeDeleted"),
+        (r#"{{if eq .Result "0"}}WaitToBeDeleted{{else}}None{{end}}"#, "3", "None"),
+        (r#"{{if eq .Result "0"}}empty{{else}}active{{end}}"#, "0", "empty"),
+        (r#"{{if gt .Result "90"}}Maintaining{{else}}None{{end}}"#, "100", "Maintaining"),
+        (r#"{{if gt .Result "90"}}Maintaining{{else}}None{{end}}"#, "9", "None"),
         (status, "91", "critical"),
         (status, "71", "warning"),
         (status, "70", "normal"),
-        (
-            r#"{{if gt .Result "80"}}high{{else if gt .Result "50"}}medium{{else}}low{{end}}"#,
-            "51",
-            "medium",
-        ),
+        (r#"{{if gt .Result "80"}}high{{else if gt .Result "50"}}medium{{else}}low{{end}}"#, "51", "medium"),
         (load, "95", "critical"),
         (load, "80", "warning"),
         (load, "60", "notice"),
         (load, "9", "ok"),
-        (
-            r#"{{if gt .Result "75"}}high{{else}}normal{{end}}"#,
-            "75",
-            "normal",
-        ),
+        (r#"{{if gt .Result "75"}}high{{else}}normal{{end}}"#, "75", "normal"),
         (r#"{{if eq .Result "0"}}1{{else}}100{{end}}"#, "0", "1"),
-        (
-            r#"{{if eq .Result "0"}}empty-server{{else}}active-server{{end}}"#,
-            "1",
-            "active-server",
-        ),
+        (r#"{{if eq .Result "0"}}empty-server{{else}}active-server{{end}}"#, "1", "active-server"),
     ] {
         assert_eq!(render(template, result), expected, "{template} of {result}");
     }
@@ -106,26 +73,14 @@ fn conditions_come_out_as_in_go() {
         ("not .Result", "", true),
         (r#"and (gt .Result "1") (lt .Result "5")"#, "3", true),
         (r#"and (gt .Result "1") (lt .Result "5")"#, "7", false),
-        (
-            r#"or (eq .Result "a") (eq .Result "b") (eq .Result "c")"#,
-            "c",
-            true,
-        ),
-        (
-            r#"or (eq .Result "a") (eq .Result "b") (eq .Result "c")"#,
-            "d",
-            false,
-        ),
+        (r#"or (eq .Result "a") (eq .Result "b") (eq .Result "c")"#, "c", true),
+        (r#"or (eq .Result "a") (eq .Result "b") (eq .Result "c")"#, "d", false),
         (r#"eq (or .Result "none") "none""#, "", true),
         (r#"eq (and .Result "some") "some""#, "x", true),
         (r#"((eq (.Result) "x"))"#, "x", true),
     ] {
         let template = format!("{{{{if {condition}}}}}true{{{{else}}}}false{{{{end}}}}");
-        assert_eq!(
-            render(&template, result),
-            expected.to_string(),
-            "{condition} of {result:?}"
-        );
+        assert_eq!(render(&template, result), expected.to_string(), "{condition} of {result:?}");
     }
 }
 
@@ -153,7 +108,8 @@ fn trim_markers_take_white_space_away() {
 
 #[test]
 fn ifs_nest() {
-    let template = r#"{{if .Result}}{{if eq .Result "1"}}one{{else}}{{if eq .Result "2"}}two{{end}}{{end}}!{{end}}."#;
+    let template =
+        r#"{{if .Result}}{{if eq .Result "1"}}one{{else}}{{if eq .Result "2"}}two{{end}}{{end}}!{{end}}."#;
     for (result, expected) in [("", "."), ("1", "one!."), ("2", "two!."), ("3", "!.")] {
         assert_eq!(render(template, result), expected, "{result:?}");
     }
@@ -161,10 +117,7 @@ fn ifs_nest() {
 
 #[test]
 fn a_long_chain_of_else_if_is_not_deep() {
-    let chain = format!(
-        "{{{{if eq .Result 0}}}}{}{{{{end}}}}",
-        "{{else if eq .Result 1}}x".repeat(150)
-    );
+    let chain = format!("{{{{if eq .Result 0}}}}{}{{{{end}}}}", "{{else if eq .Result 1}}x".repeat(150));
     assert_eq!(render(&chain, "1"), "x");
 }
 
@@ -177,11 +130,7 @@ fn whether_the_result_matters_is_known() {
         (r#"{{if eq "a" "a"}}x{{else}}{{.Result}}{{end}}"#, true),
         (r#"{{if not (eq "a" .Result)}}x{{end}}"#, true),
     ] {
-        assert_eq!(
-            Template::parse(template).unwrap().uses_result(),
-            uses,
-            "{template}"
-        );
+        assert_eq!(Template::parse(template).unwrap().uses_result(), uses, "{template}");
     }
 }
 

@@ -20,7 +20,5 @@ pub fn crds() -> [(&'static str, CustomResourceDefinition); 2] {
 /// When the CRD cannot be written as YAML, which no CRD of ours does.
 pub fn crd_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml_ng::Error> {
     let body = serde_yaml_ng::to_string(crd)?;
-    Ok(format!(
-        "# Generated from the types in api/src/types; `make generate` writes it.\n{body}"
-    ))
+    Ok(format!("# Generated from the types in api/src/types; `make generate` writes it.\n{body}"))
 }

@@ -47,11 +47,7 @@ use super::{IntOrString, OpsState, schema};
         json_path = ".status.updatePriority",
         description = "Update priority: the higher, the earlier it is updated."
     ),
-    printcolumn(
-        name = "AGE",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct GameServerSpec {
@@ -88,18 +84,7 @@ pub struct GameServerContainer {
 
 /// How a server is, seen from its pod.
 #[derive(
-    Clone,
-    Copy,
-    Debug,
-    Default,
-    PartialEq,
-    Eq,
-    Hash,
-    PartialOrd,
-    Ord,
-    Serialize,
-    Deserialize,
-    JsonSchema,
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
 pub enum GameServerState {
     /// Nothing is known of its pod.

@@ -72,11 +72,7 @@ use super::{
         json_path = ".status.preDeleteReplicas",
         description = "How many are held by a preDelete hook."
     ),
-    printcolumn(
-        name = "AGE",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp"
-    )
+    printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct GameServerSetSpec {
@@ -155,19 +151,13 @@ impl GameServerTemplate {
     /// Labels of the template; empty where it has none.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {
-        self.metadata
-            .as_ref()
-            .map(|m| m.labels.clone())
-            .unwrap_or_default()
+        self.metadata.as_ref().map(|m| m.labels.clone()).unwrap_or_default()
     }
 
     /// Annotations of the template; empty where it has none.
     #[must_use]
     pub fn annotations(&self) -> BTreeMap<String, String> {
-        self.metadata
-            .as_ref()
-            .map(|m| m.annotations.clone())
-            .unwrap_or_default()
+        self.metadata.as_ref().map(|m| m.annotations.clone()).unwrap_or_default()
     }
 }
 

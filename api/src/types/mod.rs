@@ -13,9 +13,8 @@ mod strategy;
 
 pub use crd::{crd_yaml, crds};
 pub use gameserver::{
-    GameServer, GameServerCondition, GameServerContainer, GameServerSpec, GameServerState,
-    GameServerStatus, NetworkAddress, NetworkPort, NetworkPortRange, NetworkStatus,
-    ServiceQualityCondition,
+    GameServer, GameServerCondition, GameServerContainer, GameServerSpec, GameServerState, GameServerStatus,
+    NetworkAddress, NetworkPort, NetworkPortRange, NetworkStatus, ServiceQualityCondition,
 };
 pub use gameserverset::{
     GameServerSet, GameServerSetSpec, GameServerSetStatus, GameServerTemplate, KeyValue, Network,
@@ -25,7 +24,6 @@ pub use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 pub use ops_state::OpsState;
 pub use quality::{ServiceQuality, ServiceQualityAction};
 pub use strategy::{
-    InPlaceUpdateStrategy, Lifecycle, LifecycleHook, PersistentVolumeClaimRetentionPolicy,
-    PodUpdatePolicy, RetentionPolicy, RollingUpdate, ScaleDownStrategyType, ScaleStrategy,
-    UpdateStrategy, UpdateStrategyType,
+    InPlaceUpdateStrategy, Lifecycle, LifecycleHook, PersistentVolumeClaimRetentionPolicy, PodUpdatePolicy,
+    RetentionPolicy, RollingUpdate, ScaleDownStrategyType, ScaleStrategy, UpdateStrategy, UpdateStrategyType,
 };

@@ -14,11 +14,7 @@ pub struct UpdateStrategy {
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub type_: Option<UpdateStrategyType>,
     /// Parameters of RollingUpdate.
-    #[serde(
-        default,
-        rename = "rollingUpdate",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, rename = "rollingUpdate", skip_serializing_if = "Option::is_none")]
     pub rolling_update: Option<RollingUpdate>,
 }
 

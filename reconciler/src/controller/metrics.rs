@@ -58,7 +58,11 @@ impl Metrics {
             ("gamewarden_watch_errors", "Watches that broke and were started again", &metrics.watch_errors),
             ("gamewarden_event_errors", "Events that could not be written", &metrics.event_errors),
             ("gamewarden_pods_created", "Pods made", &metrics.pods_created),
-            ("gamewarden_pods_deleted", "Pods deleted, for scale-down, update or replacement", &metrics.pods_deleted),
+            (
+                "gamewarden_pods_deleted",
+                "Pods deleted, for scale-down, update or replacement",
+                &metrics.pods_deleted,
+            ),
         ] {
             registry.register(name, help, counter.clone());
         }

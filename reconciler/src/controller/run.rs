@@ -99,11 +99,23 @@ pub async fn run(
     let ended = |what| if stop.is_cancelled() { Ok(()) } else { Err(Error::Ended(what)) };
     let all = async {
         tokio::try_join!(
-            async { sets.await; ended("reconciler of sets") },
-            async { servers.await; ended("reconciler of servers") },
-            async { prober.await?; ended("prober") },
+            async {
+                sets.await;
+                ended("reconciler of sets")
+            },
+            async {
+                servers.await;
+                ended("reconciler of servers")
+            },
+            async {
+                prober.await?;
+                ended("prober")
+            },
             // Ends when the prober has, and everything it had to say is said.
-            async { publish(to_publish, &context).await; ended("publisher of events") },
+            async {
+                publish(to_publish, &context).await;
+                ended("publisher of events")
+            },
         )
     };
     all.await.map(drop)

@@ -38,7 +38,10 @@ pub(super) async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Ac
             context.backoff.forget(pod.metadata.uid.as_deref().unwrap_or_default());
             Ok(Action::await_change())
         }
-        Err(source) => Err(Error { server: format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any()), source }),
+        Err(source) => Err(Error {
+            server: format!("{}/{}", pod.namespace().unwrap_or_default(), pod.name_any()),
+            source,
+        }),
     }
 }
 

@@ -16,10 +16,7 @@ use gamewarden_api::{
 };
 use jiff::Timestamp;
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{
-    ResourceExt,
-    runtime::controller::Action,
-};
+use kube::{ResourceExt, runtime::controller::Action};
 use serde_json::json;
 
 use super::{Context, metrics::Kind, write::WriteError};
@@ -110,18 +107,32 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
     Observed { plan: plan(&snapshot), status: status(&snapshot), servers }
 }
 
-/// Carries a plan out, in the order that the plan asks for.
-async fn apply(set: &Arc<GameServerSet>, plan: Plan, servers: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
+/// Carries a plan out. Where the set itself cannot be written nothing else is done: the plan was made on
+/// something old.
+async fn apply(
+    set: &Arc<GameServerSet>,
+    plan: Plan,
+    servers: &[Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let writer = &context.writer;
     let involved = Involved::of(&**set);
+    // Said first: once the patch below has recorded the change, no later plan would see it. Should the patch
+    // be refused, the next plan says it under the same name, which writes nothing.
+    for event in &plan.events {
+        context.say(event, &involved).await;
+    }
     if let Some(patch) = &plan.set_patch {
         let written = writer.patch_set(&namespace, &name, patch).await?;
         context.fresh.wrote(set, Arc::new(written));
     }
-    for (server, value) in plan.gs_mark_deleting.iter().map(|s| (s, json!("true"))).chain(
-        plan.gs_unmark_deleting.iter().map(|s| (s, json!(null))),
-    ) {
+    for (server, value) in plan
+        .gs_mark_deleting
+        .iter()
+        .map(|s| (s, json!("true")))
+        .chain(plan.gs_unmark_deleting.iter().map(|s| (s, json!(null))))
+    {
         let patch = json!({"metadata": {
             "uid": server.uid,
             "resourceVersion": server.resource_version,
@@ -139,18 +150,18 @@ async fn apply(set: &Arc<GameServerSet>, plan: Plan, servers: &[Arc<GameServer>]
     for server in &plan.gs_delete {
         writer.delete_server(&namespace, &server.name, &server.uid).await?;
     }
-    let created = create(set, &plan.create, servers, context).await;
-    for event in &plan.events {
-        context.say(event, &involved).await;
-    }
-    created
+    create(set, &plan.create, servers, context).await
 }
 
 /// A removal is not carried out on a server that has changed since the plan was made.
 async fn unchanged(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
     let server = context.writer.get_server(namespace, &removal.name).await?;
     let version = server.and_then(|s| s.metadata.resource_version);
-    if version == removal.server_resource_version { Ok(()) } else { Err(Error::Changed(removal.name.clone())) }
+    if version == removal.server_resource_version {
+        Ok(())
+    } else {
+        Err(Error::Changed(removal.name.clone()))
+    }
 }
 
 async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
@@ -163,10 +174,16 @@ async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result
 }
 
 /// Makes the pods that are missing. All are tried; the first failure is returned.
-async fn create(set: &GameServerSet, ordinals: &[u32], servers: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
+async fn create(
+    set: &GameServerSet,
+    ordinals: &[u32],
+    servers: &[Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
     let revision = revision(set);
     let tries = ordinals.iter().copied().map(|ordinal| create_one(set, ordinal, &revision, servers, context));
-    let results: Vec<Result<(), Error>> = stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
+    let results: Vec<Result<(), Error>> =
+        stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
     stream::iter(results).try_collect().await
 }
 
@@ -227,7 +244,9 @@ async fn try_create(
 }
 
 fn is_owned(pod: &Pod, set: &GameServerSet) -> bool {
-    pod.owner_references().iter().any(|o| o.controller == Some(true) && Some(&o.uid) == set.metadata.uid.as_ref())
+    pod.owner_references()
+        .iter()
+        .any(|o| o.controller == Some(true) && Some(&o.uid) == set.metadata.uid.as_ref())
 }
 
 /// Writes the status where it differs, once a second at most; returns how long to wait for the next turn.

@@ -73,17 +73,37 @@ impl Changes {
 }
 
 /// Starts the watches. They end with `shutdown`.
-pub(super) fn start(client: &Client, changes: &Changes, metrics: &Metrics, shutdown: &CancellationToken) -> Stores {
+pub(super) fn start(
+    client: &Client,
+    changes: &Changes,
+    metrics: &Metrics,
+    shutdown: &CancellationToken,
+) -> Stores {
     let owned = watcher::Config::default().labels(names::OWNER_GSS);
     let (sets, set_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
     let (servers, server_writer) = reflector::store();
     let stores = Stores { sets, pods, servers };
 
-    let watch = Watch { changes: changes.clone(), stores: stores.clone(), metrics: metrics.clone(), shutdown: shutdown.clone() };
-    watch.clone().spawn(Api::<GameServerSet>::all(client.clone()), watcher::Config::default(), set_writer, Watch::set);
+    let watch = Watch {
+        changes: changes.clone(),
+        stores: stores.clone(),
+        metrics: metrics.clone(),
+        shutdown: shutdown.clone(),
+    };
+    watch.clone().spawn(
+        Api::<GameServerSet>::all(client.clone()),
+        watcher::Config::default(),
+        set_writer,
+        Watch::set,
+    );
     watch.clone().spawn(Api::<Pod>::all(client.clone()), owned, pod_writer, Watch::pod);
-    watch.spawn(Api::<GameServer>::all(client.clone()), watcher::Config::default(), server_writer, Watch::server);
+    watch.spawn(
+        Api::<GameServer>::all(client.clone()),
+        watcher::Config::default(),
+        server_writer,
+        Watch::server,
+    );
     stores
 }
 
@@ -96,8 +116,13 @@ struct Watch {
 }
 
 impl Watch {
-    fn spawn<K>(self, api: Api<K>, config: watcher::Config, writer: reflector::store::Writer<K>, seen: fn(&Self, &K))
-    where
+    fn spawn<K>(
+        self,
+        api: Api<K>,
+        config: watcher::Config,
+        writer: reflector::store::Writer<K>,
+        seen: fn(&Self, &K),
+    ) where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
         let stream = watcher(api, config).modify(drop_managed_fields).default_backoff().reflect(writer);
@@ -105,7 +130,9 @@ impl Watch {
             let mut stream = std::pin::pin!(stream.take_until(self.shutdown.clone().cancelled_owned()));
             while let Some(event) = stream.next().await {
                 match event {
-                    Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => seen(&self, &object),
+                    Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
+                        seen(&self, &object)
+                    }
                     // What vanished while the watch was broken is told by no event: look at every set.
                     Ok(Event::InitDone) => self.all_sets(),
                     Ok(Event::Init) => {}

@@ -96,9 +96,15 @@ impl Writer {
         K: Resource<DynamicType = ()>,
     {
         let resource = ApiResource::erase::<K>(&());
-        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
-        let wrap = |source| WriteError { what, namespace: namespace.clone(), name: name.clone(), source: Box::new(source) };
+        let wrap = |source| WriteError {
+            what,
+            namespace: namespace.clone(),
+            name: name.clone(),
+            source: Box::new(source),
+        };
         let object: DynamicObject =
             serde_json::from_value(object.clone()).map_err(|e| wrap(kube::Error::SerdeError(e)))?;
         let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &namespace, &resource);
@@ -109,10 +115,11 @@ impl Writer {
     pub(crate) async fn create_server(&self, server: &GameServer) -> Result<(), WriteError> {
         let namespace = server.namespace().unwrap_or_default();
         let api: Api<GameServer> = Api::namespaced(self.client.clone(), &namespace);
-        api.create(&PostParams::default(), server)
-            .await
-            .map(drop)
-            .map_err(error("create GameServer", &namespace, &server.name_any()))
+        api.create(&PostParams::default(), server).await.map(drop).map_err(error(
+            "create GameServer",
+            &namespace,
+            &server.name_any(),
+        ))
     }
 
     /// Reads a pod from the API server itself.
@@ -142,7 +149,12 @@ impl Writer {
     }
 
     /// Deletes a GameServer by its uid. One that is gone, or is another by now, is fine.
-    pub(crate) async fn delete_server(&self, namespace: &str, name: &str, uid: &str) -> Result<(), WriteError> {
+    pub(crate) async fn delete_server(
+        &self,
+        namespace: &str,
+        name: &str,
+        uid: &str,
+    ) -> Result<(), WriteError> {
         match self.delete::<GameServer>("delete GameServer", namespace, name, uid, None).await {
             Err(error) if error.is_conflict() => Ok(()),
             other => other,
@@ -178,58 +190,96 @@ impl Writer {
     }
 
     /// Applies a strategic merge patch to a pod.
-    pub(crate) async fn patch_pod(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+    pub(crate) async fn patch_pod(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &patch_params(), &Patch::Strategic(patch))
-            .await
-            .map(drop)
-            .map_err(error("patch pod", namespace, name))
+        api.patch(name, &patch_params(), &Patch::Strategic(patch)).await.map(drop).map_err(error(
+            "patch pod",
+            namespace,
+            name,
+        ))
     }
 
     /// Applies a strategic merge patch to a pod's status.
-    pub(crate) async fn patch_pod_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+    pub(crate) async fn patch_pod_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), &Patch::Strategic(patch))
-            .await
-            .map(drop)
-            .map_err(error("patch status of pod", namespace, name))
+        api.patch_status(name, &patch_params(), &Patch::Strategic(patch)).await.map(drop).map_err(error(
+            "patch status of pod",
+            namespace,
+            name,
+        ))
     }
 
     /// Applies a merge patch to a GameServer and returns it as it is then.
     ///
     /// # Errors
     /// What the API server says; 409 where the patch carries the uid or resourceVersion of another.
-    pub async fn patch_server(&self, namespace: &str, name: &str, patch: &Value) -> Result<GameServer, WriteError> {
+    pub async fn patch_server(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<GameServer, WriteError> {
         let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &patch_params(), &Patch::Merge(patch))
-            .await
-            .map_err(error("patch GameServer", namespace, name))
+        api.patch(name, &patch_params(), &Patch::Merge(patch)).await.map_err(error(
+            "patch GameServer",
+            namespace,
+            name,
+        ))
     }
 
     /// Applies a merge patch to a GameServer's status.
-    pub(crate) async fn patch_server_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+    pub(crate) async fn patch_server_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
         let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), &Patch::Merge(patch))
-            .await
-            .map(drop)
-            .map_err(error("patch status of GameServer", namespace, name))
+        api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await.map(drop).map_err(error(
+            "patch status of GameServer",
+            namespace,
+            name,
+        ))
     }
 
     /// Applies a merge patch to a set.
-    pub(crate) async fn patch_set(&self, namespace: &str, name: &str, patch: &Value) -> Result<GameServerSet, WriteError> {
+    pub(crate) async fn patch_set(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<GameServerSet, WriteError> {
         let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &patch_params(), &Patch::Merge(patch))
-            .await
-            .map_err(error("patch GameServerSet", namespace, name))
+        api.patch(name, &patch_params(), &Patch::Merge(patch)).await.map_err(error(
+            "patch GameServerSet",
+            namespace,
+            name,
+        ))
     }
 
     /// Applies a merge patch to a set's status.
-    pub(crate) async fn patch_set_status(&self, namespace: &str, name: &str, patch: &Value) -> Result<(), WriteError> {
+    pub(crate) async fn patch_set_status(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
         let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), &Patch::Merge(patch))
-            .await
-            .map(drop)
-            .map_err(error("patch status of GameServerSet", namespace, name))
+        api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await.map(drop).map_err(error(
+            "patch status of GameServerSet",
+            namespace,
+            name,
+        ))
     }
 
     /// Writes an event. One that is there already was written by an earlier try; in a namespace that is
