@@ -1,0 +1,214 @@
+//! Issues certificates: pure but for the keys, time comes in as an argument.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose,
+};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use time::OffsetDateTime;
+
+/// Certificates begin this long before they are made, for clients whose clock is a little behind.
+const BACKDATED: SignedDuration = SignedDuration::from_mins(5);
+
+/// A certificate to serve with, and what a client needs to trust it.
+#[derive(Debug)]
+pub struct ServingCert {
+    /// The CA that signed it (what a caBundle holds). It is not part of the chain.
+    pub ca: CertificateDer<'static>,
+    /// The leaf first. With a self-signed CA the leaf is all there is.
+    pub chain: Vec<CertificateDer<'static>>,
+    /// The leaf's private key.
+    pub key: PrivateKeyDer<'static>,
+    /// When both end.
+    pub not_after: Timestamp,
+}
+
+/// Why no certificate was issued.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueError {
+    /// A certificate for nobody is for nobody's use.
+    #[error("a serving certificate needs at least one DNS name")]
+    NoNames,
+    /// Out of the calendar's range, or zero.
+    #[error("a certificate cannot be valid for {validity:?} from {now}")]
+    Validity {
+        /// Asked for.
+        validity: Duration,
+        /// From when on.
+        now: Timestamp,
+    },
+    /// A name is not a DNS name, or no random numbers could be had.
+    #[error("cannot issue the {what} certificate")]
+    Issue {
+        /// Which one.
+        what: &'static str,
+        /// Why not.
+        source: rcgen::Error,
+    },
+}
+
+/// Makes a CA, lets it sign one leaf for `dns_names`, and forgets the CA's key. Both are valid from
+/// shortly before `now` until `validity` after it.
+///
+/// # Errors
+/// No names, names that cannot stand in a certificate, or times out of range.
+pub fn self_signed(
+    dns_names: &[String],
+    now: Timestamp,
+    validity: Duration,
+) -> Result<ServingCert, IssueError> {
+    if dns_names.is_empty() {
+        return Err(IssueError::NoNames);
+    }
+    let out_of_range = || IssueError::Validity { validity, now };
+    let not_after = now.checked_add(validity).map_err(|_| out_of_range())?;
+    let not_before = now.checked_sub(BACKDATED).map_err(|_| out_of_range())?;
+    if validity.as_secs() == 0 {
+        return Err(out_of_range());
+    }
+    // rcgen's own defaults are 1975 and 4096: always set both.
+    let limit = |mut params: CertificateParams| -> Result<CertificateParams, IssueError> {
+        params.not_before = calendar(not_before).ok_or_else(out_of_range)?;
+        params.not_after = calendar(not_after).ok_or_else(out_of_range)?;
+        Ok(params)
+    };
+    let ca_failed = |source| IssueError::Issue { what: "CA", source };
+    let leaf_failed = |source| IssueError::Issue {
+        what: "serving",
+        source,
+    };
+
+    let ca_key = KeyPair::generate().map_err(ca_failed)?;
+    let ca = CertifiedIssuer::self_signed(limit(ca_params())?, ca_key).map_err(ca_failed)?;
+    let leaf_key = KeyPair::generate().map_err(leaf_failed)?;
+    let leaf = limit(leaf_params(dns_names).map_err(leaf_failed)?)?
+        .signed_by(&leaf_key, &ca)
+        .map_err(leaf_failed)?;
+    Ok(ServingCert {
+        ca: ca.der().clone(),
+        chain: vec![leaf.der().clone()],
+        key: PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into(),
+        not_after,
+    })
+}
+
+fn ca_params() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "gamewarden webhook CA");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
+}
+
+fn leaf_params(dns_names: &[String]) -> Result<CertificateParams, rcgen::Error> {
+    let mut params = CertificateParams::new(dns_names)?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "gamewarden webhook");
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+fn calendar(time: Timestamp) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(time.as_second()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::RootCertStore;
+    use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::{ServerName, UnixTime};
+
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 3600);
+
+    fn noon() -> Timestamp {
+        "2026-05-01T12:00:00Z".parse().unwrap()
+    }
+
+    /// What a client that trusts the CA says about the certificate at `time`.
+    fn verify(cert: &ServingCert, name: &str, time: Timestamp) -> Result<(), rustls::Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.ca.clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .unwrap();
+        let seconds = u64::try_from(time.as_second()).unwrap();
+        verifier
+            .verify_server_cert(
+                &cert.chain[0],
+                &cert.chain[1..],
+                &ServerName::try_from(name.to_owned()).unwrap(),
+                &[],
+                UnixTime::since_unix_epoch(Duration::from_secs(seconds)),
+            )
+            .map(|_| ())
+    }
+
+    #[test]
+    fn clients_that_trust_the_ca_trust_the_leaf_for_its_names_and_its_time() {
+        let names = ["gw.svc".to_owned(), "gw.ns.svc".to_owned()];
+        let cert = self_signed(&names, noon(), DAY).unwrap();
+        let hour = SignedDuration::from_hours(1);
+        for name in ["gw.svc", "gw.ns.svc"] {
+            verify(&cert, name, noon()).unwrap();
+            verify(&cert, name, noon() + hour * 23).unwrap();
+        }
+        let message = |result: Result<(), rustls::Error>| result.unwrap_err().to_string();
+        let other = message(verify(&cert, "other.svc", noon()));
+        assert!(other.contains("not valid for name"), "{other}");
+        let late = message(verify(&cert, "gw.svc", noon() + hour * 25));
+        assert!(late.contains("certificate expired"), "{late}");
+        let early = message(verify(&cert, "gw.svc", noon() - hour));
+        assert!(early.contains("certificate not valid yet"), "{early}");
+        assert_eq!(cert.not_after, noon() + hour * 24);
+    }
+
+    #[test]
+    fn each_has_keys_of_its_own() {
+        let names = ["gw.svc".to_owned()];
+        let one = self_signed(&names, noon(), DAY).unwrap();
+        let two = self_signed(&names, noon(), DAY).unwrap();
+        assert_ne!(one.ca, two.ca);
+        assert_ne!(one.key.secret_der(), two.key.secret_der());
+    }
+
+    #[test]
+    fn refusals() {
+        let message = |names: &[&str], now: Timestamp, validity: Duration| {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            self_signed(&names, now, validity).unwrap_err().to_string()
+        };
+        assert_eq!(
+            message(&[], noon(), DAY),
+            "a serving certificate needs at least one DNS name"
+        );
+        assert_eq!(
+            message(&["gw.svc"], noon(), Duration::ZERO),
+            "a certificate cannot be valid for 0ns from 2026-05-01T12:00:00Z"
+        );
+        assert_eq!(
+            message(&["gw.svc"], Timestamp::MAX, DAY),
+            format!(
+                "a certificate cannot be valid for 86400s from {}",
+                Timestamp::MAX
+            )
+        );
+        assert_eq!(
+            message(&["b\u{fc}cher"], noon(), DAY),
+            "cannot issue the serving certificate"
+        );
+    }
+}
