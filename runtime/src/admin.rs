@@ -152,3 +152,130 @@ async fn metrics_text(State(state): State<AdminState>) -> Response {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Shutdown;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    struct Served {
+        addr: SocketAddr,
+        shutdown: Shutdown,
+        health: Health,
+    }
+
+    async fn serve() -> Served {
+        let shutdown = Shutdown::new();
+        let health = Health::new(shutdown.clone());
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        let admin = Admin::bind(any_port, health.clone(), Metrics::new())
+            .await
+            .unwrap();
+        let addr = admin.local_addr();
+        tokio::spawn(admin.serve());
+        Served {
+            addr,
+            shutdown,
+            health,
+        }
+    }
+
+    /// Sends `head` and reads until the server closes.
+    async fn exchange(addr: SocketAddr, head: &str) -> String {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    /// Status code, content type and body.
+    async fn get(addr: SocketAddr, path: &str) -> (u16, String, String) {
+        let answer = exchange(addr, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let code = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let content_type = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-type: "))
+            .unwrap_or_default();
+        (code, content_type.to_owned(), body.to_owned())
+    }
+
+    #[tokio::test]
+    async fn readiness_lists_what_is_not_ready() {
+        let served = serve().await;
+        let check = served.health.readiness("cache");
+        let (code, _, body) = get(served.addr, "/readyz").await;
+        assert_eq!((code, body.as_str()), (503, "not ready: cache\n"));
+        check.set(true);
+        let (code, _, body) = get(served.addr, "/readyz").await;
+        assert_eq!((code, body.as_str()), (200, "ok\n"));
+
+        served.shutdown.drain();
+        let (code, _, body) = get(served.addr, "/readyz").await;
+        assert_eq!((code, body.as_str()), (503, "not ready: draining\n"));
+        // Not ready is not dead.
+        assert_eq!(get(served.addr, "/livez").await.0, 200);
+    }
+
+    #[tokio::test]
+    async fn liveness_lists_what_is_stalled() {
+        let served = serve().await;
+        for path in ["/livez", "/healthz"] {
+            assert_eq!(get(served.addr, path).await.0, 200);
+        }
+        let _silent = served.health.heartbeat("main", Duration::ZERO);
+        for path in ["/livez", "/healthz"] {
+            let (code, _, body) = get(served.addr, path).await;
+            assert_eq!((code, body.as_str()), (503, "stalled: main\n"));
+        }
+    }
+
+    #[tokio::test]
+    async fn metrics_are_openmetrics() {
+        let served = serve().await;
+        let (code, content_type, body) = get(served.addr, "/metrics").await;
+        assert_eq!(code, 200);
+        assert_eq!(
+            content_type,
+            "application/openmetrics-text; version=1.0.0; charset=utf-8"
+        );
+        assert!(body.contains("gamewarden_build_info{"), "{body}");
+        assert!(body.ends_with("# EOF\n"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn only_get_and_only_one_request_a_connection() {
+        let served = serve().await;
+        // The body that is promised never comes, and nobody waits for it.
+        let post = "POST /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
+        let answer = exchange(served.addr, post).await;
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+        let (code, ..) = get(served.addr, "/else").await;
+        assert_eq!(code, 404);
+    }
+
+    #[tokio::test]
+    async fn a_head_that_does_not_come_is_not_waited_for() {
+        let served = serve().await;
+        // Paused time runs as soon as nothing else does: here, with the header timeout.
+        tokio::time::pause();
+        let answer = exchange(served.addr, "GET /livez HTTP/1.1\r\nx: ").await;
+        assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let served = serve().await;
+        let health = Health::new(Shutdown::new());
+        let error = Admin::bind(served.addr, health, Metrics::new())
+            .await
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on --admin-addr {}", served.addr)
+        );
+    }
+}
