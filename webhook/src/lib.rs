@@ -1,1 +1,22 @@
-//! placeholder
+//! The admission webhook: AdmissionReview in, verdict out.
+//!
+//! ```text
+//!  TLS port ─▶ server (connections: bounded, timed, drained)
+//!                └▶ app (requests: method, type, size, memory; counted)
+//!                     └▶ review (bytes → request → answer: pure)
+//! ```
+//!
+//! For now every well-formed review is allowed: the rules of design §5 come with their own issue,
+//! and until then the chart registers no webhook configuration.
+
+pub mod app;
+pub mod cli;
+mod idle;
+mod memory;
+mod metrics;
+mod refusal;
+pub mod review;
+pub mod server;
+
+pub use metrics::WebhookMetrics;
+pub use refusal::Refusal;
