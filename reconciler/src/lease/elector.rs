@@ -1,5 +1,6 @@
 //! A candidate: looks at the lease, asks [`decide`], and carries the answer out until it leads.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use gamewarden_runtime::Shutdown;
@@ -81,9 +82,9 @@ impl Elector {
         loop {
             let pause = match self.attempt(&mut seen_holder).await {
                 // An answer that took longer than the deadline is no leadership.
-                Ok(Attempt::Held(held)) if Instant::now() < held.until => return held,
-                Ok(Attempt::Held(_)) => self.config.pause(Duration::MAX),
-                Ok(Attempt::Wait(left)) => self.config.pause(left),
+                Ok(ControlFlow::Break(held)) if Instant::now() < held.until => return held,
+                Ok(ControlFlow::Break(_)) => self.config.pause(Duration::MAX),
+                Ok(ControlFlow::Continue(left)) => self.config.pause(left),
                 Err(error) => {
                     if error.is_conflict() {
                         tracing::debug!("another candidate was faster");
@@ -97,7 +98,11 @@ impl Elector {
         }
     }
 
-    async fn attempt(&mut self, seen_holder: &mut Option<String>) -> Result<Attempt, LeaseError> {
+    /// One look and what follows from it: leadership, or for how long another may yet be alive.
+    async fn attempt(
+        &mut self,
+        seen_holder: &mut Option<String>,
+    ) -> Result<ControlFlow<Held, Duration>, LeaseError> {
         let (lease, step) = self.look().await?;
         if let Step::Wait(left) = step {
             let holder = lease
@@ -110,10 +115,10 @@ impl Elector {
                 );
                 *seen_holder = holder;
             }
-            return Ok(Attempt::Wait(left));
+            return Ok(ControlFlow::Continue(left));
         }
         let held = self.carry_out(lease.as_ref(), step).await?;
-        Ok(held.map_or(Attempt::Wait(Duration::ZERO), Attempt::Held))
+        Ok(held.map_or(ControlFlow::Continue(Duration::ZERO), ControlFlow::Break))
     }
 
     /// Reads the lease and decides about it.
@@ -161,9 +166,4 @@ impl Elector {
     fn deadline(&self) -> Instant {
         Instant::now() + self.config.renew_deadline
     }
-}
-
-enum Attempt {
-    Held(Held),
-    Wait(Duration),
 }

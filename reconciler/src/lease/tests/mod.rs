@@ -1,5 +1,6 @@
 //! An API server with one lease in it, and what it can do to those who ask.
 
+mod rule;
 mod shell;
 mod simulation;
 
@@ -189,8 +190,8 @@ fn status(code: u16, reason: &str, message: &str) -> Response<Body> {
     answer(code, &body)
 }
 
-/// A lease of somebody else's.
-fn spec_of(holder: &str, renewed: Timestamp) -> Value {
+/// The spec of somebody else's lease.
+fn held_by(holder: &str, renewed: Timestamp) -> Value {
     let time = format!("{renewed:.6}");
     json!({
         "holderIdentity": holder, "leaseDurationSeconds": 15, "leaseTransitions": 7,

@@ -60,7 +60,7 @@ async fn creates_the_lease_when_there_is_none() {
 #[tokio::test(start_paused = true)]
 async fn takes_a_dead_holders_lease_over_after_its_duration() {
     // Its clock is years ahead of ours; that says nothing.
-    let api = FakeApi::with_lease(spec_of("dead", "2099-01-01T00:00:00Z".parse().unwrap()));
+    let api = FakeApi::with_lease(held_by("dead", "2099-01-01T00:00:00Z".parse().unwrap()));
     let begin = Instant::now();
     leading(api.elector("a", || SERVED)).await;
     let took = begin.elapsed();
@@ -72,12 +72,12 @@ async fn takes_a_dead_holders_lease_over_after_its_duration() {
 #[tokio::test(start_paused = true)]
 async fn never_takes_a_living_holders_lease() {
     // Renewed years ago by its clock, but it changes.
-    let api = FakeApi::with_lease(spec_of("alive", Timestamp::UNIX_EPOCH));
+    let api = FakeApi::with_lease(held_by("alive", Timestamp::UNIX_EPOCH));
     let candidate = tokio::spawn(leading(api.elector("a", || SERVED)));
     for second in 1..60 {
         sleep(seconds(10)).await;
         let renewed = Timestamp::from_second(second).unwrap();
-        api.write(spec_of("alive", renewed));
+        api.write(held_by("alive", renewed));
     }
     assert!(!candidate.is_finished());
     assert!(api.log().iter().all(|line| line.starts_with("GET ")));
@@ -91,7 +91,7 @@ async fn never_takes_a_living_holders_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn of_two_that_find_it_expired_one_wins() {
-    let api = FakeApi::with_lease(spec_of("dead", Timestamp::UNIX_EPOCH));
+    let api = FakeApi::with_lease(held_by("dead", Timestamp::UNIX_EPOCH));
     // Both read before either writes.
     let slow = || Fate::Served(Duration::from_millis(500), Duration::from_millis(500));
     let one = tokio::spawn(leading(api.elector("a", slow)));
@@ -156,7 +156,7 @@ async fn a_take_over_ends_leadership_at_the_next_renewal() {
     for holder in ["b", ""] {
         let api = FakeApi::default();
         let mut leadership = leading(api.elector("a", || SERVED)).await;
-        api.write(spec_of(holder, Timestamp::UNIX_EPOCH));
+        api.write(held_by(holder, Timestamp::UNIX_EPOCH));
         let begin = Instant::now();
         let lost = leadership.hold().await;
         assert_eq!(
@@ -275,7 +275,7 @@ async fn work_is_dropped_when_the_lease_is_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_the_wait() {
-    let api = FakeApi::with_lease(spec_of("b", Timestamp::UNIX_EPOCH));
+    let api = FakeApi::with_lease(held_by("b", Timestamp::UNIX_EPOCH));
     let shutdown = Shutdown::new();
     let elector = api.elector("a", || SERVED);
     let waiting = tokio::spawn({
