@@ -50,7 +50,7 @@ enum Error {
     #[error("no way to reach a Kubernetes API server")]
     Config(#[from] InferConfigError),
     #[error("cannot make a client")]
-    Client(#[source] kube::Error),
+    Client(#[source] Box<kube::Error>),
     #[error(transparent)]
     Election(#[from] lease::ConfigError),
     #[error(transparent)]
@@ -75,7 +75,7 @@ impl Cli {
 impl ControllerArgs {
     async fn run(self, process: Process) -> Result<(), Error> {
         let config = kube::Config::infer().await?;
-        let client = |config: kube::Config| Client::try_from(config).map_err(Error::Client);
+        let client = |config: kube::Config| Client::try_from(config).map_err(|e| Error::Client(Box::new(e)));
         let election = lease::Config::default();
         let elector = Elector::new(
             client(lease::client_config(config.clone(), &election))?,

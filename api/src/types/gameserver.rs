@@ -1,5 +1,7 @@
 //! GameServer: one server, as people watch and steer it.
 
+#![allow(clippy::duplicated_attributes, reason = "several columns of a printed table have the same type")]
+
 use std::fmt;
 
 use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::Time};

@@ -1,5 +1,7 @@
 //! GameServerSet: what people apply.
 
+#![allow(clippy::duplicated_attributes, reason = "several columns of a printed table have the same type")]
+
 use std::collections::BTreeMap;
 
 use kube::CustomResource;

@@ -10,15 +10,23 @@ use std::{
 
 use gamewarden_api::GameServerSet;
 
-/// By uid: the resourceVersion we wrote on, and what came of it.
+/// Our last write to each set, by its uid.
 #[derive(Debug, Default)]
-pub(super) struct FreshSets(Mutex<HashMap<String, (Option<String>, Arc<GameServerSet>)>>);
+pub(super) struct FreshSets(Mutex<HashMap<String, Written>>);
+
+#[derive(Debug)]
+struct Written {
+    /// The resourceVersion it was written on.
+    on: Option<String>,
+    /// What came of it.
+    set: Arc<GameServerSet>,
+}
 
 impl FreshSets {
     /// Notes that writing on `before` gave `after`.
     pub(super) fn wrote(&self, before: &GameServerSet, after: Arc<GameServerSet>) {
         if let Some(uid) = &before.metadata.uid {
-            let entry = (before.metadata.resource_version.clone(), after);
+            let entry = Written { on: before.metadata.resource_version.clone(), set: after };
             self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone(), entry);
         }
     }
@@ -31,7 +39,7 @@ impl FreshSets {
         let Some(uid) = &seen.metadata.uid else { return seen };
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match written.get(uid) {
-            Some((before, after)) if *before == seen.metadata.resource_version => Arc::clone(after),
+            Some(ours) if ours.on == seen.metadata.resource_version => Arc::clone(&ours.set),
             Some(_) => {
                 written.remove(uid);
                 seen
