@@ -206,9 +206,10 @@ pub struct KeyValue {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its value.
+    /// Its value: text; a bare true or 5 is taken as it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
+    #[schemars(schema_with = "schema::any_value")]
+    pub value: Option<Value>,
 }
 
 /// What the controller last saw of the set.

@@ -7,6 +7,14 @@ pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// A value of any type. OpenKruiseGame's documentation writes `value: true` where its own schema wants text.
+pub(super) fn any_value(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-preserve-unknown-fields": true,
+        "description": "Its value: text; a bare true or 5 is taken as it is.",
+    })
+}
+
 /// A list of objects of any shape.
 pub(super) fn any_objects(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "array", "items": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}})
