@@ -9,6 +9,7 @@ use kube::{Client, config::InferConfigError};
 use crate::{
     controller,
     lease::{self, Elector, LeaseMetrics, Lost},
+    probe,
 };
 
 /// Gamewarden's reconciler.
@@ -93,7 +94,8 @@ impl ControllerArgs {
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,
                 write: client(patient(config.clone(), WRITE_SILENCE))?,
-                probe: client(patient(config, PROBE_SILENCE))?,
+                probe: probe::client(patient(config, PROBE_SILENCE))
+                    .map_err(|e| Error::Client(Box::new(e)))?,
             },
             &settings,
             &process,

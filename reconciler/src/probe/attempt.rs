@@ -34,11 +34,7 @@ pub(super) async fn attempt<P: Prober>(
 ) {
     let start = Instant::now();
     let Answer { outcome, hanging } = prober.probe(target, settings.timeout).await;
-    tell(Report {
-        outcome: outcome.clone(),
-        took: Some(start.elapsed()),
-        hanging: hanging.is_some(),
-    });
+    tell(Report { outcome: outcome.clone(), took: Some(start.elapsed()), hanging: hanging.is_some() });
     let Some(mut hanging) = hanging else {
         return;
     };
@@ -70,9 +66,7 @@ mod tests {
         async fn probe(&self, _: &ProbeTarget, timeout: Duration) -> Answer {
             sleep(timeout).await;
             Answer {
-                outcome: Outcome::Failure {
-                    result: "timed out".to_owned(),
-                },
+                outcome: Outcome::Failure { result: "timed out".to_owned() },
                 hanging: Some(sleep(self.0).boxed()),
             }
         }

@@ -11,19 +11,22 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use gamewarden_api::quality::Outcome;
+use http::{HeaderValue, Request, header::SEC_WEBSOCKET_PROTOCOL};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Config,
     api::{AttachParams, AttachedProcess},
+    client::ClientBuilder,
 };
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tower::util::MapRequestLayer;
 
 use super::{Answer, Handler, ProbeTarget, Prober, exec_status};
 
 /// How much of each stream is kept: more than a result may have (1,024 bytes), for what is cut from it.
 const KEPT: usize = 4096;
-/// How long the API server may take to open the stream. It is no part of the probe's timeout: a slow API
-/// server is not a slow game.
+/// How long it may take until the runtime has taken the command. It is no part of the probe's timeout: a slow
+/// node is not a slow game.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client for probes: it never tries again (the schedule does that, and by then the answer may be another).
@@ -33,7 +36,20 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub fn client(mut config: Config) -> Result<Client, kube::Error> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
-    Client::try_from(config)
+    let builder = ClientBuilder::try_from(config)?;
+    Ok(builder.with_layer(&MapRequestLayer::new(relayed)).build())
+}
+
+/// Asks for the stream protocol that the API server relays to the kubelet, and that one to the runtime, as it
+/// is. An answer then means that the runtime has taken the command, and a timeout after it is the command's.
+/// The newer protocol is translated by the API server, which accepts before it knows whether there is a
+/// kubelet: a dead node would look like a command that hangs. (What the newer one adds concerns stdin.)
+fn relayed<B>(mut request: Request<B>) -> Request<B> {
+    if request.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) {
+        let protocol = HeaderValue::from_static("v4.channel.k8s.io");
+        request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    request
 }
 
 /// Probes by `pods/exec`.
@@ -64,10 +80,7 @@ impl ExecProber {
             Ok(Ok(process)) => Ok(process),
             Ok(Err(kube::Error::Api(status))) => Err(status.message),
             Ok(Err(error)) => Err(with_sources(&error)),
-            Err(_) => Err(format!(
-                "the API server did not open the stream within {}s",
-                CONNECT.as_secs()
-            )),
+            Err(_) => Err(format!("the container could not be reached within {}s", CONNECT.as_secs())),
         }
     }
 }
@@ -82,9 +95,7 @@ impl Prober for ExecProber {
         match tokio::time::timeout(timeout, &mut end).await {
             Ok(outcome) => Answer::of(outcome),
             Err(_) => Answer {
-                outcome: Outcome::Failure {
-                    result: format!("timed out after {}s", timeout.as_secs()),
-                },
+                outcome: Outcome::Failure { result: format!("timed out after {}s", timeout.as_secs()) },
                 hanging: Some(end.map(drop).boxed()),
             },
         }

@@ -10,23 +10,15 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 /// The outcome that the end of an exec stands for, with the beginning of what the command printed.
 pub(super) fn outcome(status: &Status, stdout: &[u8], stderr: &[u8]) -> Outcome {
     if status.status.as_deref() == Some("Success") {
-        return Outcome::Success {
-            result: result_text(true, stdout, stderr),
-        };
+        return Outcome::Success { result: result_text(true, stdout, stderr) };
     }
     let message = status.message.as_deref().unwrap_or_default();
     if status.reason.as_deref() == Some("NonZeroExitCode") {
-        return Outcome::Failure {
-            result: result_text(false, stdout, stderr),
-        };
+        return Outcome::Failure { result: result_text(false, stdout, stderr) };
     }
     match cannot_run(message) {
-        Some(why) => Outcome::Failure {
-            result: result_text(true, why.as_bytes(), b""),
-        },
-        None => Outcome::Unknown {
-            reason: reason(message, status.reason.as_deref()),
-        },
+        Some(why) => Outcome::Failure { result: result_text(true, why.as_bytes(), b"") },
+        None => Outcome::Unknown { reason: reason(message, status.reason.as_deref()) },
     }
 }
 
@@ -57,15 +49,11 @@ fn cannot_run(message: &str) -> Option<String> {
     let about_command = if let Some(crun) = said.find("executable file `") {
         &said[crun..]
     } else {
-        let at = [": exec: \"", ": exec /"]
-            .iter()
-            .filter_map(|start| said.find(start))
-            .min()?;
+        let at = [": exec: \"", ": exec /"].iter().filter_map(|start| said.find(start)).min()?;
         said[at..].trim_start_matches(": ")
     };
     let lower = about_command.to_lowercase();
-    let known =
-        CAUSES.iter().any(|cause| lower.contains(cause)) || lower.contains("not found in $path");
+    let known = CAUSES.iter().any(|cause| lower.contains(cause)) || lower.contains("not found in $path");
     let text = about_command.trim_end_matches(": unknown");
     known.then(|| format!("cannot run the command: {text}"))
 }
@@ -96,21 +84,15 @@ mod tests {
     }
 
     fn success(result: &str) -> Outcome {
-        Outcome::Success {
-            result: result.to_owned(),
-        }
+        Outcome::Success { result: result.to_owned() }
     }
 
     fn failure(result: &str) -> Outcome {
-        Outcome::Failure {
-            result: result.to_owned(),
-        }
+        Outcome::Failure { result: result.to_owned() }
     }
 
     fn unknown(reason: &str) -> Outcome {
-        Outcome::Unknown {
-            reason: reason.to_owned(),
-        }
+        Outcome::Unknown { reason: reason.to_owned() }
     }
 
     #[test]
@@ -119,17 +101,18 @@ mod tests {
             ("exit 0", json!({"status": "Success"}), success("out")),
             ("exit 1", exit(1), failure("err")),
             ("exit 127 of a shell", exit(127), failure("err")),
+            // A script whose interpreter is missing ends so: runc says it on stderr and exits with 1.
+            ("exit 255", exit(255), failure("err")),
         ] {
-            assert_eq!(
-                outcome(&status(value), b"out\n", b"err\n"),
-                expected,
-                "{what}"
-            );
+            assert_eq!(outcome(&status(value), b"out\n", b"err\n"), expected, "{what}");
         }
     }
 
     #[test]
     fn a_command_that_is_not_in_the_image_is_a_failure_that_says_so() {
+        // As containerd 2.4 with runc said it under Kubernetes 1.35.
+        const SEEN: &str = "Internal error occurred: error executing command in container: failed to exec in container: \
+            failed to start exec \"157247b9de1c\": OCI runtime exec failed: exec failed: unable to start container process: ";
         const CONTAINERD: &str = "error executing command in container: failed to exec in container: failed to start exec \
             \"b8ac\": OCI runtime exec failed: exec failed: unable to start container process: ";
         const OLD_RUNC: &str = "OCI runtime exec failed: exec failed: container_linux.go:380: starting container process caused: ";
@@ -141,6 +124,22 @@ mod tests {
             (
                 format!("{OLD_RUNC}exec: \"nope\": executable file not found in $PATH: unknown"),
                 "cannot run the command: exec: \"nope\": executable file not found in $PATH",
+            ),
+            (
+                format!("{SEEN}exec: \"nope\": executable file not found in $PATH"),
+                "cannot run the command: exec: \"nope\": executable file not found in $PATH",
+            ),
+            (
+                format!("{SEEN}exec: \"/nope\": stat /nope: no such file or directory"),
+                "cannot run the command: exec: \"/nope\": stat /nope: no such file or directory",
+            ),
+            (
+                format!("{SEEN}exec: \"/bin/noexec\": permission denied"),
+                "cannot run the command: exec: \"/bin/noexec\": permission denied",
+            ),
+            (
+                format!("{SEEN}exec: \"\": executable file not found in $PATH"),
+                "cannot run the command: exec: \"\": executable file not found in $PATH",
             ),
             (
                 "OCI runtime exec failed: exec failed: executable file `nope` not found in $PATH: No such file or \
@@ -161,6 +160,9 @@ mod tests {
             "error executing command in container: failed to connect to containerd: dial unix \
              /run/containerd/containerd.sock: connect: no such file or directory",
             "container not found (\"game\")",
+            "pods \"game-0\" not found",
+            "container zzz is not valid for pod game-0",
+            "error dialing backend: dial tcp 127.0.0.1:1: connect: connection refused",
             "error executing command in container: failed to exec in container: failed to load task: no running \
              task found: task 5d1 not found: not found",
             "OCI runtime exec failed: exec failed: unable to start container process: error executing setns \
@@ -169,26 +171,16 @@ mod tests {
             "OCI runtime exec failed: exec failed: unable to start container process: open \
              /proc/4711/ns/ipc: no such file or directory: unknown",
         ] {
-            assert_eq!(
-                outcome(&status(internal(message)), b"out", b"err"),
-                unknown(message)
-            );
+            assert_eq!(outcome(&status(internal(message)), b"out", b"err"), unknown(message));
         }
     }
 
     #[test]
     fn an_end_without_words_is_unknown_too() {
         assert_eq!(
-            outcome(
-                &status(json!({"status": "Failure", "reason": "Timeout"})),
-                b"",
-                b""
-            ),
+            outcome(&status(json!({"status": "Failure", "reason": "Timeout"})), b"", b""),
             unknown("the exec ended with Timeout")
         );
-        assert_eq!(
-            outcome(&status(json!({})), b"", b""),
-            unknown("the exec ended without a reason")
-        );
+        assert_eq!(outcome(&status(json!({})), b"", b""), unknown("the exec ended without a reason"));
     }
 }

@@ -90,9 +90,7 @@ impl EncodeLabelValue for WriteResult {
 }
 
 /// Upper bounds, in seconds: an exec takes some ten milliseconds, a default period is 3, a default timeout 5.
-const SECONDS: [f64; 12] = [
-    0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 5.0, 10.0, 30.0, 60.0,
-];
+const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 5.0, 10.0, 30.0, 60.0];
 
 impl Metrics {
     /// Registers the metrics, all named `gamewarden_…`.
@@ -107,11 +105,7 @@ impl Metrics {
             writes: Family::default(),
             notes_dropped: Counter::default(),
         };
-        registry.register(
-            "gamewarden_probes",
-            "Probes by what came of them",
-            metrics.probes.clone(),
-        );
+        registry.register("gamewarden_probes", "Probes by what came of them", metrics.probes.clone());
         registry.register(
             "gamewarden_probe_duration_seconds",
             "From the start of a probe to its outcome",
@@ -159,19 +153,9 @@ mod tests {
     fn names_and_labels_as_dashboards_read_them() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
-        let success = Outcome::Success {
-            result: String::new(),
-        };
-        metrics
-            .probes
-            .get_or_create(&ProbeLabels::from(&success))
-            .inc();
-        metrics
-            .writes
-            .get_or_create(&WriteLabels {
-                result: WriteResult::Written,
-            })
-            .inc();
+        let success = Outcome::Success { result: String::new() };
+        metrics.probes.get_or_create(&ProbeLabels::from(&success)).inc();
+        metrics.writes.get_or_create(&WriteLabels { result: WriteResult::Written }).inc();
         metrics.lag.observe(0.02);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();

@@ -20,8 +20,11 @@
 //! the next outcome.
 
 mod attempt;
+mod context;
 mod exec;
 mod exec_status;
+#[cfg(test)]
+mod fixtures;
 mod metrics;
 mod note;
 mod results;
@@ -35,11 +38,12 @@ use std::{future::Future, time::Duration};
 use futures::future::BoxFuture;
 use gamewarden_api::quality::Outcome;
 
+pub use context::{Context, DEFAULT_MAX_IN_FLIGHT};
 pub use exec::{ExecProber, client};
 pub use metrics::Metrics;
 pub use note::Note;
 pub use results::Results;
-pub use runner::{Context, DEFAULT_MAX_IN_FLIGHT, Error, run};
+pub use runner::{Error, run};
 
 /// What a probe asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,10 +78,7 @@ impl Answer {
     /// The answer of a probe that has ended.
     #[must_use]
     pub fn of(outcome: Outcome) -> Self {
-        Self {
-            outcome,
-            hanging: None,
-        }
+        Self { outcome, hanging: None }
     }
 }
 
@@ -85,6 +86,5 @@ impl Answer {
 pub trait Prober: Clone + Send + Sync + 'static {
     /// Asks. A container that does not answer within `timeout` has failed; one that could not be reached
     /// is Unknown.
-    fn probe(&self, target: &ProbeTarget, timeout: Duration)
-    -> impl Future<Output = Answer> + Send;
+    fn probe(&self, target: &ProbeTarget, timeout: Duration) -> impl Future<Output = Answer> + Send;
 }

@@ -22,12 +22,7 @@ pub struct Note {
 impl Note {
     /// A quality of the set cannot be probed as it is written. Said once per generation of the set, also
     /// by a controller that was started anew: the generation makes it the same occurrence.
-    pub(super) fn about_quality(
-        set: &GameServerSet,
-        reason: &str,
-        quality: &str,
-        message: &str,
-    ) -> Self {
+    pub(super) fn about_quality(set: &GameServerSet, reason: &str, quality: &str, message: &str) -> Self {
         Self {
             about: Involved::of(set),
             event: Event {
@@ -40,11 +35,7 @@ impl Note {
     }
 
     /// The schedule of a set is not kept, or is again.
-    pub(super) fn about_lateness(
-        set: &GameServerSet,
-        notice: &LatenessNotice,
-        now: Timestamp,
-    ) -> Self {
+    pub(super) fn about_lateness(set: &GameServerSet, notice: &LatenessNotice, now: Timestamp) -> Self {
         let (type_, reason, message) = match notice {
             LatenessNotice::Late { lag, period } => (
                 EventType::Warning,
@@ -56,20 +47,13 @@ impl Note {
                     seconds(*period)
                 ),
             ),
-            LatenessNotice::Recovered => (
-                EventType::Normal,
-                "ProbesInTime",
-                "probes start in time again".to_owned(),
-            ),
+            LatenessNotice::Recovered => {
+                (EventType::Normal, "ProbesInTime", "probes start in time again".to_owned())
+            }
         };
         Self {
             about: Involved::of(set),
-            event: Event {
-                type_,
-                reason: reason.to_owned(),
-                message,
-                occurrence: now.to_string(),
-            },
+            event: Event { type_, reason: reason.to_owned(), message, occurrence: now.to_string() },
         }
     }
 
@@ -99,10 +83,8 @@ mod tests {
 
     #[test]
     fn lateness_is_said_in_seconds() {
-        let late = LatenessNotice::Late {
-            lag: Duration::from_millis(12_340),
-            period: Duration::from_secs(3),
-        };
+        let late =
+            LatenessNotice::Late { lag: Duration::from_millis(12_340), period: Duration::from_secs(3) };
         let note = Note::about_lateness(&GameServerSet::default(), &late, Timestamp::UNIX_EPOCH);
         assert_eq!(
             note.event.message,

@@ -9,8 +9,11 @@ use std::{
 /// probed now have said: a controller that has just started knows nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Results {
-    pods: Arc<RwLock<HashMap<Arc<str>, HashMap<Arc<str>, String>>>>,
+    pods: Arc<RwLock<HashMap<Arc<str>, Texts>>>,
 }
+
+/// The text of each quality.
+type Texts = HashMap<Arc<str>, String>;
 
 impl Results {
     /// The text of the quality's verdict on the pod with this uid.
@@ -25,9 +28,7 @@ impl Results {
             return;
         }
         let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
-        pods.entry(Arc::clone(pod_uid))
-            .or_default()
-            .insert(Arc::clone(quality), result.to_owned());
+        pods.entry(Arc::clone(pod_uid)).or_default().insert(Arc::clone(quality), result.to_owned());
     }
 
     pub(super) fn forget(&self, pod_uid: &str) {

@@ -5,34 +5,27 @@
 use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use gamewarden_api::{
-    GameServer, GameServerSet,
+    GameServerSet,
     quality::Verdict,
     schedule::{Lateness, Start},
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Client,
-    runtime::reflector::{ObjectRef, Store, store::WriterDropped},
-};
+use kube::runtime::reflector::{ObjectRef, store::WriterDropped};
 use tokio::{
-    sync::{Notify, mpsc},
+    sync::mpsc,
     task::{AbortHandle, Id, JoinError, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Metrics, Note, Prober, Results,
+    Context, Note, Prober,
     attempt::{Report, attempt},
     metrics::ProbeLabels,
     targets::{Key, Now, Targets, What},
     verdict::{Saying, Writer, tell},
     writes::Writes,
 };
-
-/// How many probes run at once unless said otherwise.
-pub const DEFAULT_MAX_IN_FLIGHT: usize = 32;
 
 /// How many hanging probes give their slot back, for each slot. What hangs costs a connection and no work; but
 /// connections are memory, so those beyond keep their slots.
@@ -41,30 +34,6 @@ const HANGING_PER_SLOT: usize = 4;
 const GATHER: Duration = Duration::from_millis(250);
 /// How long running probes and writes are waited for at the end.
 const DRAIN: Duration = Duration::from_secs(5);
-
-/// What the prober works with.
-pub struct Context<P> {
-    /// For reads and writes of GameServers.
-    pub client: Client,
-    /// How containers are asked.
-    pub prober: P,
-    /// All sets.
-    pub sets: Store<GameServerSet>,
-    /// All pods of sets.
-    pub pods: Store<Pod>,
-    /// All GameServers.
-    pub servers: Store<GameServer>,
-    /// Told (`notify_waiters`) of every change of these stores.
-    pub changed: Arc<Notify>,
-    /// Takes what people are to be told.
-    pub notes: mpsc::Sender<Note>,
-    /// Takes the texts of verdicts.
-    pub results: Results,
-    /// Counts.
-    pub metrics: Metrics,
-    /// How many probes run at once.
-    pub max_in_flight: usize,
-}
 
 /// Why probing has ended although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -80,21 +49,9 @@ pub enum Error {
 /// A watch ended before its store was filled.
 pub async fn run<P: Prober>(context: Context<P>, shutdown: CancellationToken) -> Result<(), Error> {
     let filled = async {
-        context
-            .sets
-            .wait_until_ready()
-            .await
-            .map_err(|e| Error::Watch("sets", e))?;
-        context
-            .pods
-            .wait_until_ready()
-            .await
-            .map_err(|e| Error::Watch("pods", e))?;
-        context
-            .servers
-            .wait_until_ready()
-            .await
-            .map_err(|e| Error::Watch("GameServers", e))
+        context.sets.wait_until_ready().await.map_err(|e| Error::Watch("sets", e))?;
+        context.pods.wait_until_ready().await.map_err(|e| Error::Watch("pods", e))?;
+        context.servers.wait_until_ready().await.map_err(|e| Error::Watch("GameServers", e))
     };
     tokio::select! {
         () = shutdown.cancelled() => return Ok(()),
@@ -103,10 +60,7 @@ pub async fn run<P: Prober>(context: Context<P>, shutdown: CancellationToken) ->
     let mut runner = Runner::new(context);
     runner.work(&shutdown).await;
     if timeout(DRAIN, runner.drain()).await.is_err() {
-        tracing::warn!(
-            probes = runner.running.len(),
-            "leaving probes and writes that have not ended"
-        );
+        tracing::warn!(probes = runner.running.len(), "leaving probes and writes that have not ended");
     }
     Ok(())
 }
@@ -120,10 +74,8 @@ struct Runner<P> {
     running: HashMap<Key, Running>,
     probes: JoinSet<()>,
     keys: HashMap<Id, Key>,
-    reports: (
-        mpsc::UnboundedSender<(Id, Report)>,
-        mpsc::UnboundedReceiver<(Id, Report)>,
-    ),
+    report: mpsc::UnboundedSender<(Id, Report)>,
+    reports: mpsc::UnboundedReceiver<(Id, Report)>,
     writes: Writes,
 }
 
@@ -147,6 +99,8 @@ impl<P: Prober> Runner<P> {
             notes: context.notes.clone(),
             metrics: context.metrics.clone(),
         };
+        // Bounded by the probes: each says something once a second at most, and is heard at once.
+        let (report, reports) = mpsc::unbounded_channel();
         Self {
             writes: Writes::new(writer, context.metrics.clone(), context.max_in_flight),
             context,
@@ -156,8 +110,8 @@ impl<P: Prober> Runner<P> {
             running: HashMap::new(),
             probes: JoinSet::new(),
             keys: HashMap::new(),
-            // Bounded by the probes: each says something once a second at most, and is heard at once.
-            reports: mpsc::unbounded_channel(),
+            report,
+            reports,
         }
     }
 
@@ -199,10 +153,9 @@ impl<P: Prober> Runner<P> {
     }
 
     async fn happened(&mut self) -> Happened {
-        let (_, reports) = &mut self.reports;
         tokio::select! {
             biased;
-            Some((id, report)) = reports.recv() => Happened::Reported(id, report),
+            Some((id, report)) = self.reports.recv() => Happened::Reported(id, report),
             Some(ended) = self.probes.join_next_with_id() => Happened::Ended(ended.map(|(id, ())| id)),
             waiting = self.writes.ended() => Happened::Written(waiting.into_iter().collect()),
         }
@@ -222,13 +175,8 @@ impl<P: Prober> Runner<P> {
 
     /// Brings the targets in step with the stores.
     fn look(&mut self) {
-        let now = Now {
-            since_epoch: self.epoch.elapsed(),
-            wall: Timestamp::now(),
-        };
-        let changed = self
-            .targets
-            .sync(&self.context.pods, &self.context.sets, now);
+        let now = Now { since_epoch: self.epoch.elapsed(), wall: Timestamp::now() };
+        let changed = self.targets.sync(&self.context.pods, &self.context.sets, now);
         for key in changed.obsolete {
             if let Some(probe) = self.running.remove(&key) {
                 probe.task.abort();
@@ -259,11 +207,7 @@ impl<P: Prober> Runner<P> {
             let now = self.epoch.elapsed();
             let starts = self.targets.schedule.poll(now, free);
             if starts.is_empty() {
-                return self
-                    .targets
-                    .schedule
-                    .next_wakeup()
-                    .map(|due| self.epoch + due);
+                return self.targets.schedule.next_wakeup().map(|due| self.epoch + due);
             }
             for start in starts {
                 self.start(start, now);
@@ -289,12 +233,8 @@ impl<P: Prober> Runner<P> {
             self.say_not_running(&key);
             return;
         };
-        let (prober, target, settings) = (
-            self.context.prober.clone(),
-            target.clone(),
-            scheduled.settings,
-        );
-        let reports = self.reports.0.clone();
+        let (prober, target, settings) = (self.context.prober.clone(), target.clone(), scheduled.settings);
+        let reports = self.report.clone();
         let task = self.probes.spawn(async move {
             let id = tokio::task::id();
             let tell = |report| {
@@ -307,22 +247,14 @@ impl<P: Prober> Runner<P> {
         let lag = now.saturating_sub(due);
         self.context.metrics.lag.observe(lag.as_secs_f64());
         let set = scheduled.set.clone();
-        if let Some(notice) = self
-            .lateness
-            .observe(set.clone(), settings.period, lag, now)
+        if let Some(notice) = self.lateness.observe(set.clone(), settings.period, lag, now)
             && let Some(set) = self.context.sets.get(&set)
         {
             let note = Note::about_lateness(&set, &notice, Timestamp::now());
             tell(&self.context.notes, &self.context.metrics, note);
         }
         self.keys.insert(task.id(), key.clone());
-        self.running.insert(
-            key,
-            Running {
-                task,
-                hanging: false,
-            },
-        );
+        self.running.insert(key, Running { task, hanging: false });
     }
 
     fn reported(&mut self, id: Id, report: Report) {
@@ -334,11 +266,7 @@ impl<P: Prober> Runner<P> {
             // Its question is obsolete.
             _ => return,
         }
-        self.context
-            .metrics
-            .probes
-            .get_or_create(&ProbeLabels::from(&report.outcome))
-            .inc();
+        self.context.metrics.probes.get_or_create(&ProbeLabels::from(&report.outcome)).inc();
         if let Some(took) = report.took {
             self.context.metrics.duration.observe(took.as_secs_f64());
         }
@@ -347,9 +275,7 @@ impl<P: Prober> Runner<P> {
             return;
         }
         if let Some(scheduled) = self.targets.scheduled.get_mut(&key) {
-            scheduled
-                .counter
-                .record(&scheduled.settings, report.outcome);
+            scheduled.counter.record(&scheduled.settings, report.outcome);
         }
         self.say(&key);
     }
@@ -365,17 +291,13 @@ impl<P: Prober> Runner<P> {
             }
         };
         // It reported before it ended.
-        while let Ok((id, report)) = self.reports.1.try_recv() {
+        while let Ok((id, report)) = self.reports.try_recv() {
             self.reported(id, report);
         }
         let Some(key) = self.keys.remove(&id) else {
             return;
         };
-        if self
-            .running
-            .get(&key)
-            .is_some_and(|probe| probe.task.id() == id)
-        {
+        if self.running.get(&key).is_some_and(|probe| probe.task.id() == id) {
             self.running.remove(&key);
             self.targets.schedule.finished(&key, self.epoch.elapsed());
         }
@@ -406,10 +328,9 @@ impl<P: Prober> Runner<P> {
         }
         let name = ObjectRef::new(&scheduled.pod.name)
             .within(scheduled.pod.namespace.as_deref().unwrap_or_default());
-        let (Some(set), Some(server)) = (
-            self.context.sets.get(&scheduled.set),
-            self.context.servers.get(&name),
-        ) else {
+        let (Some(set), Some(server)) =
+            (self.context.sets.get(&scheduled.set), self.context.servers.get(&name))
+        else {
             // No GameServer yet, or no longer: the next outcome looks again.
             return;
         };
@@ -427,9 +348,7 @@ impl<P: Prober> Runner<P> {
         let metrics = &self.context.metrics;
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         metrics.in_flight.set(count(self.running.len()));
-        metrics.hanging.set(count(
-            self.running.values().filter(|probe| probe.hanging).count(),
-        ));
+        metrics.hanging.set(count(self.running.values().filter(|probe| probe.hanging).count()));
         metrics.targets.set(count(self.targets.schedule.len()));
     }
 }

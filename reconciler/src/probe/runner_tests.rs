@@ -1,1 +1,371 @@
+//! The loop against a prober that answers as told and an API server that holds one GameServer; paused time.
 
+use std::sync::Mutex;
+
+use futures::FutureExt;
+use gamewarden_api::quality::Outcome;
+use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
+use tokio::{sync::Notify, time::sleep};
+
+use super::super::{
+    Answer, Metrics, ProbeTarget, Results,
+    fixtures::{Filled, Server, Stores, idle, pod, running, server, set},
+};
+use super::*;
+
+/// What the prober does: how long it takes, what it says, how long it hangs after its timeout.
+#[derive(Clone)]
+enum Does {
+    Says(Outcome),
+    SaysAfter(Duration, Outcome),
+    Hangs(Duration),
+}
+
+#[derive(Clone)]
+struct Fake(Arc<Mutex<State>>);
+
+struct State {
+    does: Does,
+    starts: Vec<Instant>,
+    at_once: usize,
+    most_at_once: usize,
+}
+
+/// Counts one probe while it lives.
+struct Alive(Fake);
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().at_once -= 1;
+    }
+}
+
+impl Prober for Fake {
+    async fn probe(&self, target: &ProbeTarget, timeout: Duration) -> Answer {
+        assert_eq!((&*target.namespace, &*target.pod, &*target.container), ("ns", "game-0", "main"));
+        let does = {
+            let mut state = self.0.lock().unwrap();
+            state.starts.push(Instant::now());
+            state.at_once += 1;
+            state.most_at_once = state.most_at_once.max(state.at_once);
+            state.does.clone()
+        };
+        let alive = Alive(self.clone());
+        match does {
+            Does::Says(outcome) => Answer::of(outcome),
+            Does::SaysAfter(time, outcome) => {
+                sleep(time).await;
+                Answer::of(outcome)
+            }
+            Does::Hangs(time) => {
+                sleep(timeout).await;
+                let hanging = async move {
+                    let _alive = alive;
+                    sleep(time).await;
+                };
+                Answer { outcome: failure("timed out after 1s"), hanging: Some(hanging.boxed()) }
+            }
+        }
+    }
+}
+
+fn success(result: &str) -> Outcome {
+    Outcome::Success { result: result.to_owned() }
+}
+
+fn failure(result: &str) -> Outcome {
+    Outcome::Failure { result: result.to_owned() }
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown { reason: "connection refused".to_owned() }
+}
+
+struct Fixture {
+    prober: Fake,
+    stores: Stores,
+    server: Server,
+    changed: Arc<Notify>,
+    results: Results,
+    notes: mpsc::Receiver<Note>,
+    shutdown: CancellationToken,
+    run: tokio::task::JoinHandle<Result<(), Error>>,
+}
+
+impl Fixture {
+    fn start(does: Does, qualities: Value) -> Self {
+        let state = State { does, starts: vec![], at_once: 0, most_at_once: 0 };
+        let prober = Fake(Arc::new(Mutex::new(state)));
+        let stores = Stores {
+            sets: Filled::with([set(1, qualities)]),
+            pods: Filled::with([pod("c://1", running())]),
+            servers: Filled::with([server(1)]),
+        };
+        let server = Server::with(server(1));
+        let (changed, results, shutdown) =
+            (Arc::new(Notify::new()), Results::default(), CancellationToken::new());
+        let (sender, notes) = mpsc::channel(16);
+        let context = Context {
+            client: server.client(),
+            prober: prober.clone(),
+            sets: stores.sets.store.clone(),
+            pods: stores.pods.store.clone(),
+            servers: stores.servers.store.clone(),
+            changed: Arc::clone(&changed),
+            notes: sender,
+            results: results.clone(),
+            metrics: Metrics::register(&mut Registry::default()),
+            max_in_flight: 2,
+        };
+        let run = tokio::spawn(run(context, shutdown.clone()));
+        Self { prober, stores, server, changed, results, notes, shutdown, run }
+    }
+
+    fn does(&self, does: Does) {
+        self.prober.0.lock().unwrap().does = does;
+    }
+
+    fn starts(&self) -> usize {
+        self.prober.0.lock().unwrap().starts.len()
+    }
+
+    /// Shows the stores what the API server holds, as a watch does.
+    fn watch(&mut self) {
+        let object = self.server.0.lock().unwrap().object.clone();
+        self.stores.servers.apply(object.unwrap());
+        self.changed.notify_waiters();
+    }
+
+    fn pod(&mut self, pod: Value) {
+        self.stores.pods.apply(pod);
+        self.changed.notify_waiters();
+    }
+}
+
+/// Time passes in the test only while everybody waits.
+async fn seconds(n: u64) {
+    sleep(Duration::from_secs(n)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verdict_is_written_once_and_the_next_when_it_differs() {
+    let mut it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    seconds(4).await;
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+    assert_eq!(it.results.get("pod-uid", "idle").as_deref(), Some("0"));
+    it.watch();
+    seconds(60).await;
+    assert!(it.starts() >= 20, "{} starts", it.starts());
+    assert_eq!(it.server.patches().len(), 1, "nothing is written while nothing changes");
+
+    it.does(Does::Says(failure("3 players")));
+    seconds(10).await;
+    assert_eq!(it.server.ops_state(), "None");
+    assert_eq!(it.server.written(), 2);
+    assert!(it.notes.try_recv().is_err(), "nothing to tell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_the_watch_shows_our_write_a_repeated_verdict_costs_no_second_action() {
+    let it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    seconds(30).await;
+    let versions: Vec<Value> =
+        it.server.patches().iter().map(|p| p["metadata"]["resourceVersion"].clone()).collect();
+    assert!(versions.iter().all(|version| version == "1"), "{versions:?}");
+    let held = it.server.0.lock().unwrap();
+    assert_eq!(
+        held.object.as_ref().unwrap()["metadata"]["resourceVersion"],
+        "2",
+        "one of them was carried out"
+    );
+    assert!(held.gets > 0, "the others read the fresh object and let it be");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_failed_is_tried_again_by_the_next_outcome() {
+    let it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    it.server.0.lock().unwrap().refuse = vec![500, 403];
+    seconds(12).await;
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_is_decided_again_on_the_fresh_object() {
+    let it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    // Somebody wrote since the store saw it.
+    it.server.0.lock().unwrap().object = Some(server(7));
+    seconds(4).await;
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+    assert_eq!(it.server.patches().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_game_server_that_was_made_again_gets_its_verdict() {
+    let mut it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    seconds(4).await;
+    it.watch();
+    let mut new = server(50);
+    new["metadata"]["uid"] = json!("another");
+    it.server.0.lock().unwrap().object = Some(new);
+    it.watch();
+    seconds(4).await;
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_game_server_of_another_pod_is_left_alone() {
+    let mut it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    let mut other = server(1);
+    other["metadata"]["ownerReferences"][0]["uid"] = json!("a newer pod");
+    it.server.0.lock().unwrap().object = Some(other);
+    it.watch();
+    seconds(30).await;
+    assert_eq!(it.server.patches().len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_probe_is_not_started_again_and_fails_again_each_period() {
+    let mut quality = idle();
+    // Told by the failure threshold: only repeated failures make it false.
+    quality["failureThreshold"] = json!(3);
+    quality["serviceQualityAction"] = json!([{"state": false, "opsState": "Maintaining"}]);
+    let it = Fixture::start(Does::Hangs(Duration::from_secs(25)), json!([quality]));
+    seconds(14).await;
+    assert_eq!(it.starts(), 1, "it hangs, and is not started again");
+    assert_eq!(it.server.ops_state(), "Maintaining");
+    seconds(16).await;
+    assert_eq!(it.starts(), 2, "it has ended, and the next one started");
+    assert_eq!(it.prober.0.lock().unwrap().most_at_once, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_hangs_for_ever_is_let_go_after_half_a_minute() {
+    let it = Fixture::start(Does::Hangs(Duration::from_secs(86_400)), json!([idle()]));
+    seconds(120).await;
+    let starts = it.prober.0.lock().unwrap().starts.clone();
+    assert!(starts.len() >= 3, "{} starts", starts.len());
+    for pair in starts.windows(2) {
+        let apart = pair[1] - pair[0];
+        assert!(apart >= Duration::from_secs(31) && apart <= Duration::from_secs(35), "{apart:?} apart");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_probes_do_not_hold_up_the_others() {
+    let named = |name: &str| {
+        let mut quality = idle();
+        quality["name"] = json!(name);
+        quality
+    };
+    // Two slots, four qualities, all of which hang.
+    let all: Vec<Value> = ["a", "b", "c", "d"].map(named).into();
+    let it = Fixture::start(Does::Hangs(Duration::from_secs(20)), json!(all));
+    seconds(10).await;
+    assert_eq!(it.starts(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_probes_run_at_once_than_there_are_slots() {
+    let named = |n: usize| {
+        let mut quality = idle();
+        quality["name"] = json!(format!("q{n}"));
+        quality["timeoutSeconds"] = json!(60);
+        quality
+    };
+    let all: Vec<Value> = (0..6).map(named).collect();
+    let it = Fixture::start(Does::SaysAfter(Duration::from_secs(5), success("")), json!(all));
+    seconds(300).await;
+    let state = it.prober.0.lock().unwrap();
+    assert!(state.most_at_once <= 2, "{} at once", state.most_at_once);
+    assert!(state.starts.len() >= 110, "the slots are not left idle: {} starts", state.starts.len());
+    drop(state);
+    let mut notes = it.notes;
+    let note = notes.try_recv().unwrap();
+    assert_eq!(note.event.reason, "ProbesLate");
+    assert!(note.event.message.contains("where a period of 3.0s is asked for"), "{}", note.event.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn unknown_changes_no_ops_state_and_is_told_once() {
+    let mut it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    seconds(4).await;
+    it.watch();
+    it.does(Does::Says(unknown()));
+    seconds(12).await;
+    it.watch();
+    seconds(60).await;
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+    assert_eq!(it.server.written(), 2);
+    let note = it.notes.try_recv().unwrap();
+    assert_eq!(note.event.reason, "ServiceQualityUnknown");
+    assert!(note.event.message.contains("connection refused"), "{}", note.event.message);
+    assert!(it.notes.try_recv().is_err(), "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_ended_is_false_at_once_and_without_a_probe() {
+    let mut quality = idle();
+    quality["serviceQualityAction"] = json!([{"state": false, "opsState": "Maintaining"}]);
+    let mut it = Fixture::start(Does::Says(success("")), json!([quality]));
+    seconds(5).await;
+    it.watch();
+    let starts = it.starts();
+    it.pod(pod("c://1", json!({"terminated": {"exitCode": 1}})));
+    seconds(1).await;
+    assert_eq!(it.server.ops_state(), "Maintaining");
+    assert_eq!(it.results.get("pod-uid", "idle").as_deref(), Some("Container main is not running"));
+    seconds(10).await;
+    assert_eq!(it.starts(), starts);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_a_probe_whose_container_went_away_under_it_is_not_heard() {
+    let mut quality = idle();
+    quality["failureThreshold"] = json!(1);
+    quality["timeoutSeconds"] = json!(10);
+    quality["serviceQualityAction"] = json!([{"state": false, "opsState": "Kill"}]);
+    for gone in [
+        json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}),
+        json!({"metadata": {"labels": {"lifecycle.apps.kruise.io/state": "Updating"}}}),
+    ] {
+        let mut it = Fixture::start(Does::SaysAfter(Duration::from_secs(5), failure("")), json!([quality]));
+        while it.starts() == 0 {
+            seconds(1).await;
+        }
+        let mut pod = pod("c://1", running());
+        for (key, value) in gone["metadata"].as_object().unwrap() {
+            pod["metadata"][key] = value.clone();
+        }
+        // The store has it; the runner has not been told yet.
+        it.stores.pods.apply(pod);
+        seconds(30).await;
+        assert_eq!(it.server.patches(), Vec::<Value>::new(), "{gone}");
+        assert_eq!(it.server.ops_state(), "None");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_hears_out_what_runs_and_starts_no_more() {
+    let mut it = Fixture::start(Does::SaysAfter(Duration::from_millis(2500), success("")), json!([idle()]));
+    while it.starts() == 0 {
+        sleep(Duration::from_millis(100)).await;
+    }
+    it.shutdown.cancel();
+    let asked = Instant::now();
+    let run = std::mem::replace(&mut it.run, tokio::spawn(async { Ok(()) }));
+    run.await.unwrap().unwrap();
+    assert!(asked.elapsed() <= Duration::from_secs(3), "{:?}", asked.elapsed());
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted", "the last verdict is written");
+    assert_eq!(it.starts(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn shutdown_does_not_wait_for_what_hangs() {
+    let it = Fixture::start(Does::Hangs(Duration::from_secs(1000)), json!([idle()]));
+    seconds(10).await;
+    it.shutdown.cancel();
+    let asked = Instant::now();
+    it.run.await.unwrap().unwrap();
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+}

@@ -46,10 +46,7 @@ pub(super) struct Scheduled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// Asks this run of the container.
-    Probe {
-        target: ProbeTarget,
-        container_id: String,
-    },
+    Probe { target: ProbeTarget, container_id: String },
     /// Says that the container is not running.
     NotRunning { container: String },
 }
@@ -101,22 +98,15 @@ struct Said {
 
 impl Targets {
     /// Brings everything in step with the stores. Pods that are as they were cost next to nothing.
-    pub(super) fn sync(
-        &mut self,
-        pods: &Store<Pod>,
-        sets: &Store<GameServerSet>,
-        now: Now,
-    ) -> Changed {
+    pub(super) fn sync(&mut self, pods: &Store<Pod>, sets: &Store<GameServerSet>, now: Now) -> Changed {
         let mut changed = Changed::default();
         let mut alive: HashSet<Arc<str>> = HashSet::with_capacity(self.pods.len());
         for pod in pods.state() {
             let Some((uid, set)) = pod.metadata.uid.clone().zip(owner(&pod, sets)) else {
                 continue;
             };
-            let uid: Arc<str> = self
-                .pods
-                .get_key_value(uid.as_str())
-                .map_or_else(|| uid.into(), |(uid, _)| Arc::clone(uid));
+            let uid: Arc<str> =
+                self.pods.get_key_value(uid.as_str()).map_or_else(|| uid.into(), |(uid, _)| Arc::clone(uid));
             alive.insert(Arc::clone(&uid));
             if let Some(seen) = self.pods.get_mut(&uid) {
                 let same = same_qualities(&seen.set, &set);
@@ -130,46 +120,27 @@ impl Targets {
             }
             self.look(&uid, pod, set, now, &mut changed);
         }
-        let gone: Vec<Arc<str>> = self
-            .pods
-            .keys()
-            .filter(|uid| !alive.contains(*uid))
-            .cloned()
-            .collect();
+        let gone: Vec<Arc<str>> = self.pods.keys().filter(|uid| !alive.contains(*uid)).cloned().collect();
         for uid in gone {
-            for key in self
-                .pods
-                .remove(&uid)
-                .into_iter()
-                .flat_map(|seen| seen.keys)
-            {
+            for key in self.pods.remove(&uid).into_iter().flat_map(|seen| seen.keys) {
                 self.drop_key(&key, &mut changed);
             }
             changed.gone.push(uid);
         }
-        self.said.retain(|uid, _| {
-            self.pods
-                .values()
-                .any(|seen| seen.set.metadata.uid.as_deref() == Some(uid))
-        });
+        self.said
+            .retain(|uid, _| self.pods.values().any(|seen| seen.set.metadata.uid.as_deref() == Some(uid)));
         changed
     }
 
     /// Whether what the key asks is still there, by the store as it is now.
     pub(super) fn still_asks(&self, key: &Key, pods: &Store<Pod>) -> bool {
-        let (Some(scheduled), Some(seen)) = (self.scheduled.get(key), self.pods.get(&key.pod_uid))
-        else {
+        let (Some(scheduled), Some(seen)) = (self.scheduled.get(key), self.pods.get(&key.pod_uid)) else {
             return false;
         };
         let What::Probe { container_id, .. } = &scheduled.what else {
             return false;
         };
-        let quality = seen
-            .set
-            .spec
-            .service_qualities
-            .iter()
-            .find(|q| *q.name == *key.quality);
+        let quality = seen.set.spec.service_qualities.iter().find(|q| *q.name == *key.quality);
         let Some((pod, quality)) = pods.get(&scheduled.pod).zip(quality) else {
             return false;
         };
@@ -188,10 +159,7 @@ impl Targets {
     ) {
         let mut keys = Vec::new();
         for quality in &set.spec.service_qualities {
-            let key = Key {
-                pod_uid: Arc::clone(uid),
-                quality: quality.name.as_str().into(),
-            };
+            let key = Key { pod_uid: Arc::clone(uid), quality: quality.name.as_str().into() };
             match what(&pod, quality) {
                 Ok(Some((what, started_at))) => {
                     let not_before = not_before(started_at, quality, now);
@@ -207,19 +175,8 @@ impl Targets {
                 Err(problem) => self.say(&set, quality, problem, changed),
             }
         }
-        let before = self.pods.insert(
-            Arc::clone(uid),
-            Seen {
-                pod,
-                set,
-                keys: keys.clone(),
-            },
-        );
-        for key in before
-            .into_iter()
-            .flat_map(|seen| seen.keys)
-            .filter(|key| !keys.contains(key))
-        {
+        let before = self.pods.insert(Arc::clone(uid), Seen { pod, set, keys: keys.clone() });
+        for key in before.into_iter().flat_map(|seen| seen.keys).filter(|key| !keys.contains(key)) {
             self.drop_key(&key, changed);
         }
     }
@@ -246,8 +203,7 @@ impl Targets {
             }
             None => changed.ended.extend(ended.then(|| key.clone())),
         }
-        self.schedule
-            .upsert(key.clone(), new.settings.period, new.not_before);
+        self.schedule.upsert(key.clone(), new.settings.period, new.not_before);
         self.scheduled.insert(key.clone(), new);
     }
 
@@ -270,21 +226,10 @@ impl Targets {
         let generation = set.metadata.generation;
         let said = self.said.entry(uid).or_default();
         if said.generation != generation {
-            *said = Said {
-                generation,
-                words: HashSet::new(),
-            };
+            *said = Said { generation, words: HashSet::new() };
         }
-        if said
-            .words
-            .insert((quality.name.clone(), problem.message.clone()))
-        {
-            changed.notes.push(Note::about_quality(
-                set,
-                problem.reason,
-                &quality.name,
-                &problem.message,
-            ));
+        if said.words.insert((quality.name.clone(), problem.message.clone())) {
+            changed.notes.push(Note::about_quality(set, problem.reason, &quality.name, &problem.message));
         }
     }
 }
@@ -298,14 +243,7 @@ impl Scheduled {
         not_before: Duration,
     ) -> Self {
         let settings = ProbeSettings::of(quality);
-        Self {
-            pod,
-            set,
-            settings,
-            what,
-            counter: Counter::new(),
-            not_before,
-        }
+        Self { pod, set, settings, what, counter: Counter::new(), not_before }
     }
 }
 
@@ -315,9 +253,7 @@ impl What {
         match (self, other) {
             (Self::Probe { target: a, .. }, Self::Probe { target: b, .. }) => a == b,
             (Self::Probe { target, .. }, Self::NotRunning { container })
-            | (Self::NotRunning { container }, Self::Probe { target, .. }) => {
-                target.container == *container
-            }
+            | (Self::NotRunning { container }, Self::Probe { target, .. }) => target.container == *container,
             (Self::NotRunning { container: a }, Self::NotRunning { container: b }) => a == b,
         }
     }
@@ -333,24 +269,14 @@ struct Problem {
 fn what(pod: &Pod, quality: &ServiceQuality) -> Result<Option<(What, Option<Timestamp>)>, Problem> {
     let handler = handler(quality)?;
     match target(pod, quality) {
-        Target::Probe {
-            container,
-            started_at,
-            container_id,
-        } => {
+        Target::Probe { container, started_at, container_id } => {
             let target = ProbeTarget {
                 namespace: pod.metadata.namespace.clone().unwrap_or_default(),
                 pod: pod.name_any(),
                 container,
                 handler,
             };
-            Ok(Some((
-                What::Probe {
-                    target,
-                    container_id,
-                },
-                Some(started_at),
-            )))
+            Ok(Some((What::Probe { target, container_id }, Some(started_at))))
         }
         Target::NotRunning { container } => Ok(Some((What::NotRunning { container }, None))),
         Target::NoOutcome => Ok(None),
@@ -380,10 +306,7 @@ fn handler(quality: &ServiceQuality) -> Result<Handler, Problem> {
 }
 
 fn misconfigured(message: String) -> Problem {
-    Problem {
-        reason: "ProbeMisconfigured",
-        message,
-    }
+    Problem { reason: "ProbeMisconfigured", message }
 }
 
 /// When the first probe of a container may start. The node's clock may go wrong against ours, so the
@@ -400,18 +323,14 @@ fn not_before(started_at: Option<Timestamp>, quality: &ServiceQuality, now: Now)
 
 /// The set that controls the pod, as the store has it.
 fn owner(pod: &Pod, sets: &Store<GameServerSet>) -> Option<Arc<GameServerSet>> {
-    let owner = pod
-        .owner_references()
-        .iter()
-        .find(|owner| owner.controller == Some(true))?;
+    let owner = pod.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     if owner.kind != <GameServerSet as Resource>::kind(&())
         || owner.api_version != <GameServerSet as Resource>::api_version(&())
     {
         return None;
     }
     let reference = ObjectRef::new(&owner.name).within(pod.metadata.namespace.as_deref()?);
-    sets.get(&reference)
-        .filter(|set| set.metadata.uid.as_ref() == Some(&owner.uid))
+    sets.get(&reference).filter(|set| set.metadata.uid.as_ref() == Some(&owner.uid))
 }
 
 fn same_qualities(before: &Arc<GameServerSet>, after: &Arc<GameServerSet>) -> bool {

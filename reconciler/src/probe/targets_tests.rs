@@ -1,1 +1,167 @@
+//! Which pods are probed, and what a change of the stores does to what is scheduled.
 
+use serde_json::{Value, json};
+
+use super::super::fixtures::{Filled, STARTED, idle, pod, running, set};
+use super::*;
+
+struct Fixture {
+    sets: Filled<GameServerSet>,
+    pods: Filled<Pod>,
+    targets: Targets,
+}
+
+impl Fixture {
+    fn new(qualities: Value) -> Self {
+        Self {
+            sets: Filled::with([set(1, qualities)]),
+            pods: Filled::with([pod("c://1", running())]),
+            targets: Targets::default(),
+        }
+    }
+
+    /// Looks, `seconds` after the container's start.
+    fn look(&mut self, seconds: u64) -> Changed {
+        let wall: Timestamp = STARTED.parse().unwrap();
+        let now = Now {
+            since_epoch: Duration::from_secs(1000 + seconds),
+            wall: wall + Duration::from_secs(seconds),
+        };
+        self.targets.sync(&self.pods.store, &self.sets.store, now)
+    }
+}
+
+fn key(quality: &str) -> Key {
+    Key { pod_uid: "pod-uid".into(), quality: quality.into() }
+}
+
+#[test]
+fn only_pods_that_a_known_set_controls_are_probed() {
+    let owned_by = |change: &dyn Fn(&mut Value)| {
+        let mut pod = pod("c://1", running());
+        change(&mut pod["metadata"]["ownerReferences"][0]);
+        let mut fixture = Fixture::new(json!([idle()]));
+        fixture.pods = Filled::with([pod]);
+        fixture.look(0);
+        fixture.targets.scheduled.len()
+    };
+    assert_eq!(owned_by(&|_| {}), 1);
+    assert_eq!(owned_by(&|owner| owner["controller"] = json!(false)), 0, "owned and not controlled");
+    assert_eq!(owned_by(&|owner| owner["uid"] = json!("another")), 0, "an earlier set of the name");
+    assert_eq!(owned_by(&|owner| owner["name"] = json!("other")), 0, "an unknown set");
+    assert_eq!(owned_by(&|owner| owner["kind"] = json!("StatefulSet")), 0);
+    assert_eq!(owned_by(&|owner| owner["apiVersion"] = json!("apps/v1")), 0);
+}
+
+#[test]
+fn the_initial_delay_counts_from_the_containers_start_and_is_not_prolonged_by_looking_again() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    fixture.look(0);
+    let due = fixture.targets.schedule.next_wakeup().unwrap();
+    assert!(due >= Duration::from_secs(1001) && due < Duration::from_secs(1004), "{due:?}");
+    fixture.pods.apply(pod("c://1", running()));
+    fixture.look(2);
+    assert_eq!(fixture.targets.schedule.next_wakeup(), Some(due));
+}
+
+#[test]
+fn a_clock_that_is_ahead_does_not_prolong_the_initial_delay() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    let ahead = json!({"running": {"startedAt": "2026-01-01T01:00:00Z"}});
+    fixture.pods = Filled::with([pod("c://1", ahead)]);
+    fixture.look(0);
+    let due = fixture.targets.schedule.next_wakeup().unwrap();
+    assert!(due < Duration::from_secs(1004), "{due:?}");
+}
+
+#[test]
+fn an_ended_container_is_told_once_and_a_restart_begins_anew() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    fixture.look(0);
+    fixture.pods.apply(pod("c://1", json!({"terminated": {"exitCode": 1}})));
+    let changed = fixture.look(5);
+    assert_eq!(changed.ended, [key("idle")]);
+    assert_eq!(changed.obsolete, [key("idle")], "the probe of the ended container is not heard");
+    fixture.pods.apply(pod("c://1", json!({"terminated": {"exitCode": 1}})));
+    assert_eq!(fixture.look(6).ended, []);
+
+    fixture.pods.apply(pod("c://2", running()));
+    let changed = fixture.look(7);
+    assert_eq!((changed.ended, changed.obsolete), (vec![], vec![key("idle")]));
+}
+
+#[test]
+fn what_is_gone_is_forgotten() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    fixture.look(0);
+    let mut terminating = pod("c://1", running());
+    terminating["metadata"]["deletionTimestamp"] = json!(STARTED);
+    fixture.pods.apply(terminating.clone());
+    assert_eq!(fixture.look(1).obsolete, [key("idle")]);
+    assert!(fixture.targets.schedule.is_empty());
+
+    fixture.pods.delete(terminating);
+    assert_eq!(fixture.look(2).gone, [Arc::from("pod-uid")]);
+}
+
+#[test]
+fn an_edited_command_is_another_question_and_an_edited_action_is_not() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    fixture.look(0);
+    let mut edited = idle();
+    edited["serviceQualityAction"] = json!([]);
+    fixture.sets.apply(set(2, json!([edited])));
+    let changed = fixture.look(1);
+    assert_eq!(changed.obsolete, []);
+    assert_eq!(changed.requalified.len(), 1);
+
+    edited["exec"] = json!({"command": ["other"]});
+    fixture.sets.apply(set(3, json!([edited])));
+    assert_eq!(fixture.look(2).obsolete, [key("idle")]);
+
+    fixture.sets.apply(set(4, json!([])));
+    assert_eq!(fixture.look(3).obsolete, [key("idle")]);
+    assert!(fixture.targets.scheduled.is_empty());
+}
+
+#[test]
+fn what_cannot_be_probed_is_said_once_for_each_generation() {
+    let said = |quality: Value| {
+        let mut fixture = Fixture::new(json!([quality]));
+        let notes = fixture.look(0).notes;
+        fixture.pods.apply(pod("c://2", running()));
+        assert_eq!(fixture.look(1).notes, [], "said again");
+        fixture.sets.apply(set(2, json!([quality, idle()])));
+        assert_eq!(fixture.look(2).notes.len(), 1, "another generation");
+        let event = &notes[0].event;
+        (event.reason.clone(), event.message.clone())
+    };
+    let pair = |reason: &str, message: &str| (reason.to_owned(), message.to_owned());
+    let port = json!({"port": 80});
+    assert_eq!(
+        said(json!({"name": "web", "httpGet": port})),
+        pair(
+            "ProbeNotSupported",
+            "serviceQualities[web]: httpGet probes come with a later version; only exec runs today"
+        )
+    );
+    assert_eq!(
+        said(json!({"name": "tcp", "tcpSocket": port})),
+        pair(
+            "ProbeNotSupported",
+            "serviceQualities[tcp]: tcpSocket probes come with a later version; only exec runs today"
+        )
+    );
+    assert_eq!(
+        said(json!({"name": "none"})),
+        pair("ProbeMisconfigured", "serviceQualities[none]: there is no probe: say exec")
+    );
+    assert_eq!(
+        said(json!({"name": "empty", "exec": {"command": []}})),
+        pair("ProbeMisconfigured", "serviceQualities[empty]: exec has no command")
+    );
+    assert_eq!(
+        said(json!({"name": "typo", "containerName": "mian", "exec": {"command": ["x"]}})),
+        pair("ProbeMisconfigured", "serviceQualities[typo]: the pod has no container \"mian\"; it has main")
+    );
+}

@@ -38,11 +38,7 @@ pub(super) enum Error {
         source: Box<kube::Error>,
     },
     #[error("{what} GameServer {namespace}/{name}: no answer within {}s", TIMEOUT.as_secs())]
-    Timeout {
-        what: &'static str,
-        namespace: String,
-        name: String,
-    },
+    Timeout { what: &'static str, namespace: String, name: String },
 }
 
 /// A verdict on its way to its GameServer.
@@ -75,11 +71,7 @@ impl Saying {
 
 /// Whether the GameServer is the one of this pod: one that another pod owns was made anew under the name.
 fn belongs_to(server: &GameServer, pod_uid: &str) -> bool {
-    server
-        .owner_references()
-        .iter()
-        .filter(|owner| owner.kind == "Pod")
-        .all(|owner| owner.uid == pod_uid)
+    server.owner_references().iter().filter(|owner| owner.kind == "Pod").all(|owner| owner.uid == pod_uid)
 }
 
 /// Writes verdicts.
@@ -111,11 +103,7 @@ impl Writer {
         result
     }
 
-    async fn try_write(
-        &self,
-        saying: &Saying,
-        seen: Arc<GameServer>,
-    ) -> Result<WriteResult, Error> {
+    async fn try_write(&self, saying: &Saying, seen: Arc<GameServer>) -> Result<WriteResult, Error> {
         let mut server = seen;
         for _ in 0..TRIES {
             // The pod may have gone meanwhile, and another have come by its name.
@@ -146,22 +134,16 @@ impl Writer {
 
     fn pod_is_there(&self, saying: &Saying) -> bool {
         self.pods.get(&saying.pod).is_some_and(|pod| {
-            pod.uid().as_deref() == Some(&*saying.pod_uid)
-                && pod.metadata.deletion_timestamp.is_none()
+            pod.uid().as_deref() == Some(&*saying.pod_uid) && pod.metadata.deletion_timestamp.is_none()
         })
     }
 
     async fn patch(&self, server: &GameServer, decision: &Decision) -> Result<(), Error> {
-        let params = PatchParams {
-            field_manager: Some("gamewarden".to_owned()),
-            ..PatchParams::default()
-        };
+        let params = PatchParams { field_manager: Some("gamewarden".to_owned()), ..PatchParams::default() };
         let api = self.api(server);
         let name = server.name_any();
         let patch = Patch::Merge(&decision.patch);
-        bounded("patch", server, api.patch(&name, &params, &patch))
-            .await
-            .map(drop)
+        bounded("patch", server, api.patch(&name, &params, &patch)).await.map(drop)
     }
 
     async fn get(&self, server: &GameServer) -> Result<Option<GameServer>, Error> {
@@ -178,11 +160,7 @@ impl Writer {
             tracing::info!(server = %saying.pod, quality = %saying.quality, %before, %after, "opsState changed");
         }
         for notice in decision.notices {
-            tell(
-                &self.notes,
-                &self.metrics,
-                Note::about_server(server, &saying.quality, notice),
-            );
+            tell(&self.notes, &self.metrics, Note::about_server(server, &saying.quality, notice));
         }
     }
 }
@@ -204,17 +182,8 @@ async fn bounded<T>(
     let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
     match tokio::time::timeout(TIMEOUT, request).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(Error::Api {
-            what,
-            namespace,
-            name,
-            source: Box::new(source),
-        }),
-        Err(_) => Err(Error::Timeout {
-            what,
-            namespace,
-            name,
-        }),
+        Ok(Err(source)) => Err(Error::Api { what, namespace, name, source: Box::new(source) }),
+        Err(_) => Err(Error::Timeout { what, namespace, name }),
     }
 }
 

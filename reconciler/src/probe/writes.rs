@@ -53,11 +53,8 @@ impl Writes {
         if saying.decide(&server).is_none() {
             return;
         }
-        let (writer, metrics, slots) = (
-            Arc::clone(&self.writer),
-            self.metrics.clone(),
-            Arc::clone(&self.slots),
-        );
+        let (writer, metrics, slots) =
+            (Arc::clone(&self.writer), self.metrics.clone(), Arc::clone(&self.slots));
         let task = self.tasks.spawn(async move {
             // The semaphore is never closed; without a permit the write would only be less well paced.
             let _slot = slots.acquire().await;
@@ -65,8 +62,7 @@ impl Writes {
             metrics.writes.get_or_create(&WriteLabels { result }).inc();
         });
         self.pods.insert(task.id(), Arc::clone(&key.pod_uid));
-        self.waiting
-            .insert(Arc::clone(&key.pod_uid), BTreeSet::new());
+        self.waiting.insert(Arc::clone(&key.pod_uid), BTreeSet::new());
     }
 
     /// Resolves when a write has ended, with the keys that waited for it; never while there is none.
@@ -80,10 +76,7 @@ impl Writes {
             }
             None => std::future::pending().await,
         };
-        let waiting = self
-            .pods
-            .remove(&id)
-            .and_then(|pod| self.waiting.remove(&pod));
+        let waiting = self.pods.remove(&id).and_then(|pod| self.waiting.remove(&pod));
         waiting.unwrap_or_default()
     }
 

@@ -1,0 +1,37 @@
+//! What the prober is given to work with.
+
+use std::sync::Arc;
+
+use gamewarden_api::{GameServer, GameServerSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Client, runtime::reflector::Store};
+use tokio::sync::{Notify, mpsc};
+
+use super::{Metrics, Note, Results};
+
+/// How many probes run at once unless said otherwise.
+pub const DEFAULT_MAX_IN_FLIGHT: usize = 32;
+
+/// What the prober works with.
+pub struct Context<P> {
+    /// For reads and writes of GameServers.
+    pub client: Client,
+    /// How containers are asked.
+    pub prober: P,
+    /// All sets.
+    pub sets: Store<GameServerSet>,
+    /// All pods of sets.
+    pub pods: Store<Pod>,
+    /// All GameServers.
+    pub servers: Store<GameServer>,
+    /// Told (`notify_waiters`) of every change of these stores.
+    pub changed: Arc<Notify>,
+    /// Takes what people are to be told.
+    pub notes: mpsc::Sender<Note>,
+    /// Takes the texts of verdicts.
+    pub results: Results,
+    /// Counts.
+    pub metrics: Metrics,
+    /// How many probes run at once.
+    pub max_in_flight: usize,
+}
