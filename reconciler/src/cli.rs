@@ -51,7 +51,7 @@ enum Error {
     #[error("no way to reach a Kubernetes API server")]
     Config(#[from] InferConfigError),
     #[error("cannot make a client")]
-    Client(#[source] Box<kube::Error>),
+    Client(#[from] Box<kube::Error>),
     #[error(transparent)]
     Election(#[from] lease::ConfigError),
     #[error(transparent)]
@@ -76,7 +76,7 @@ impl Cli {
 impl ControllerArgs {
     async fn run(self, process: Process) -> Result<(), Error> {
         let config = kube::Config::infer().await?;
-        let client = |config: kube::Config| Client::try_from(config).map_err(|e| Error::Client(Box::new(e)));
+        let client = |config: kube::Config| Client::try_from(config).map_err(Box::new);
         let election = lease::Config::default();
         let elector = Elector::new(
             client(lease::client_config(config.clone(), &election))?,
@@ -94,8 +94,7 @@ impl ControllerArgs {
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,
                 write: client(patient(config.clone(), WRITE_SILENCE))?,
-                probe: probe::client(patient(config, PROBE_SILENCE))
-                    .map_err(|e| Error::Client(Box::new(e)))?,
+                probe: probe::client(config).map_err(Box::new)?,
             },
             &settings,
             &process,
@@ -110,8 +109,6 @@ impl ControllerArgs {
 const WATCH_SILENCE: Duration = Duration::from_secs(330);
 /// Longer than the API server takes over a write when it is well.
 const WRITE_SILENCE: Duration = Duration::from_secs(15);
-/// A probe has its own timeout; this is for the connections of those that were given up.
-const PROBE_SILENCE: Duration = Duration::from_secs(120);
 
 /// A client that gives up on a connection that says nothing, and never repeats a request by itself: who
 /// asked knows better whether and when to ask again.

@@ -6,3 +6,4 @@ pub mod cli;
 pub mod controller;
 pub mod lease;
 pub mod probe;
+pub mod write;

@@ -8,8 +8,8 @@ use std::{
 
 use gamewarden_api::event::{Event, Involved};
 
-use super::{Metrics, Stores, Writer, backoff::Backoff, fresh::FreshSets, removed::Removed};
-use crate::probe::Results;
+use super::{Metrics, Stores, backoff::Backoff, fresh::FreshSets, removed::Removed};
+use crate::{probe::Results, write::Writer};
 
 /// Stores to read, a writer to write with, and the little that must be remembered in between. All of it
 /// may be lost at any moment: what matters is in the objects.

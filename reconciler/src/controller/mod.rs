@@ -25,10 +25,8 @@ mod run;
 mod server;
 mod set;
 mod watch;
-mod write;
 
 pub use context::Context;
 pub use metrics::Metrics;
 pub use run::{Clients, Config, Error, run};
 pub use watch::{Changes, Stores};
-pub use write::{Writer, is_conflict, is_not_found};

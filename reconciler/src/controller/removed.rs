@@ -14,18 +14,18 @@ const KEPT: Duration = Duration::from_secs(600);
 
 /// Uids of pods that are as good as terminating.
 #[derive(Debug, Default)]
-pub(crate) struct Removed(Mutex<HashMap<String, Instant>>);
+pub(super) struct Removed(Mutex<HashMap<String, Instant>>);
 
 impl Removed {
     /// Notes that the pod's DELETE was accepted.
-    pub(crate) fn insert(&self, uid: &str, now: Instant) {
+    pub(super) fn insert(&self, uid: &str, now: Instant) {
         let mut removed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         removed.retain(|_, at| now.duration_since(*at) < KEPT);
         removed.insert(uid.to_owned(), now);
     }
 
     /// Whether the pod's DELETE was accepted lately.
-    pub(crate) fn contains(&self, uid: &str) -> bool {
+    pub(super) fn contains(&self, uid: &str) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(uid)
     }
 }

@@ -14,8 +14,8 @@ use kube::{
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Metrics, Writer, server, set, watch};
-use crate::probe;
+use super::{Context, Metrics, server, set, watch};
+use crate::{probe, write::Writer};
 
 /// How many objects of a kind are reconciled at once.
 const CONCURRENCY: u16 = 16;
@@ -74,11 +74,12 @@ pub async fn run(
     if !wait_until_listed(&stores, &stop).await? {
         return Ok(());
     }
+    let writer = Writer::new(clients.write);
     let results = probe::Results::default();
     let (notes, to_publish) = mpsc::channel(NOTES);
     let prober = probe::run(
         probe::Context {
-            client: clients.write.clone(),
+            writer: writer.clone(),
             prober: probe::ExecProber::new(clients.probe),
             sets: stores.sets.clone(),
             pods: stores.pods.clone(),
@@ -91,7 +92,7 @@ pub async fn run(
         },
         stop.clone(),
     );
-    let context = Arc::new(Context::new(stores.clone(), Writer::new(clients.write), results, metrics));
+    let context = Arc::new(Context::new(stores.clone(), writer, results, metrics));
     let sets = drive(queues.sets, stores.sets, &context, &stop, set::reconcile, set::failed);
     let servers = drive(queues.pods, stores.pods, &context, &stop, server::reconcile, server::failed);
     tracing::info!("reconciling");

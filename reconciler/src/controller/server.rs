@@ -15,7 +15,8 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, metrics::Kind, write::WriteError};
+use super::{Context, metrics::Kind};
+use crate::write::WriteError;
 
 /// A server could not be brought in line; it will be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ pub(super) async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Ac
 
 /// When to try again.
 pub(super) fn failed(pod: Arc<Pod>, error: &Error, context: Arc<Context>) -> Action {
-    let wait = context.backoff.failed(pod.metadata.uid.as_deref().unwrap_or_default());
+    let wait = context.backoff.failed(pod.metadata.uid.as_deref().unwrap_or_default(), Instant::now());
     if error.source.is_conflict() {
         // The store is behind; it will have caught up by then.
         tracing::debug!(%error, ?wait, "the object has changed; looking again");

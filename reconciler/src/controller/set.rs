@@ -19,7 +19,8 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectM
 use kube::{ResourceExt, runtime::controller::Action};
 use serde_json::json;
 
-use super::{Context, metrics::Kind, write::WriteError};
+use super::{Context, metrics::Kind};
+use crate::write::WriteError;
 
 /// How many pods of a set are made at once.
 const CREATE_CONCURRENCY: usize = 8;
@@ -62,7 +63,7 @@ pub(super) async fn reconcile(set: Arc<GameServerSet>, context: Arc<Context>) ->
 
 /// When to try again.
 pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Context>) -> Action {
-    let wait = context.backoff.failed(set.metadata.uid.as_deref().unwrap_or_default());
+    let wait = context.backoff.failed(set.metadata.uid.as_deref().unwrap_or_default(), Instant::now());
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     if error.is_stale() {
         tracing::debug!(%namespace, set = %name, %error, ?wait, "planning again");

@@ -75,9 +75,7 @@ pub fn decide(
         return Step::Renew(me.renewed(&spec, now_wall));
     }
     if !holder.is_empty() {
-        let left = me
-            .duration_of(&spec)
-            .saturating_sub(observed.unchanged_for(&spec, now_mono));
+        let left = me.duration_of(&spec).saturating_sub(observed.unchanged_for(&spec, now_mono));
         if !left.is_zero() {
             return Step::Wait(left);
         }
@@ -137,9 +135,7 @@ pub(super) fn spec_of(lease: &Lease) -> LeaseSpec {
 /// `now`, or a microsecond after `old` if that is later. The API keeps microseconds.
 fn after(old: Option<&MicroTime>, now: Timestamp) -> MicroTime {
     let micros = |time: Timestamp| {
-        let floor = TimestampRound::new()
-            .smallest(Unit::Microsecond)
-            .mode(jiff::RoundMode::Trunc);
+        let floor = TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc);
         time.round(floor).unwrap_or(time)
     };
     let now = micros(now);

@@ -11,9 +11,7 @@ use tokio::time::Instant;
 
 use super::decide::spec_of;
 use super::request::Remote;
-use super::{
-    Candidate, Config, ConfigError, Leadership, LeaseError, LeaseMetrics, Observed, Step, decide,
-};
+use super::{Candidate, Config, ConfigError, Leadership, LeaseError, LeaseMetrics, Observed, Step, decide};
 
 /// A candidate for one lease.
 #[derive(Debug)]
@@ -53,10 +51,7 @@ impl Elector {
         config.validate()?;
         Ok(Self {
             remote: Remote::new(client, namespace, name, config.request_timeout(), metrics),
-            me: Candidate {
-                identity,
-                lease_duration: config.lease_duration,
-            },
+            me: Candidate { identity, lease_duration: config.lease_duration },
             config,
             wall: Timestamp::now,
             epoch: Instant::now(),
@@ -105,14 +100,9 @@ impl Elector {
     ) -> Result<ControlFlow<Held, Duration>, LeaseError> {
         let (lease, step) = self.look().await?;
         if let Step::Wait(left) = step {
-            let holder = lease
-                .and_then(|lease| lease.spec)
-                .and_then(|spec| spec.holder_identity);
+            let holder = lease.and_then(|lease| lease.spec).and_then(|spec| spec.holder_identity);
             if *seen_holder != holder {
-                tracing::info!(
-                    holder = holder.as_deref().unwrap_or_default(),
-                    "another leads"
-                );
+                tracing::info!(holder = holder.as_deref().unwrap_or_default(), "another leads");
                 *seen_holder = holder;
             }
             return Ok(ControlFlow::Continue(left));
@@ -143,9 +133,7 @@ impl Elector {
                 let lease = self.remote.create(spec).await?;
                 Ok(Some(Held { lease, until }))
             }
-            (Step::Renew(spec) | Step::Acquire(spec), Some(lease)) => {
-                self.put(lease, spec).await.map(Some)
-            }
+            (Step::Renew(spec) | Step::Acquire(spec), Some(lease)) => self.put(lease, spec).await.map(Some),
             (Step::Wait(_), _) | (Step::Renew(_) | Step::Acquire(_), None) => Ok(None),
         }
     }

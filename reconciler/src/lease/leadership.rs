@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use k8s_openapi::api::coordination::v1::Lease;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -72,10 +73,7 @@ impl Leadership {
         match renewals.await {
             Ok(Ok(leadership)) => {
                 if let Err(error) = leadership.release().await {
-                    tracing::warn!(
-                        error = &error as &dyn Error,
-                        "lease not given back; it expires"
-                    );
+                    tracing::warn!(error = &error as &dyn Error, "lease not given back; it expires");
                 }
             }
             ended => {
@@ -97,10 +95,8 @@ impl Leadership {
                 Ok(Ok(held)) if Instant::now() < held.until => self.held = held,
                 Ok(Err(lost)) => return self.lose(lost),
                 Ok(Ok(_)) | Err(_) => {
-                    return self.lose(Lost::Deadline {
-                        lease: self.elector.remote.describe(),
-                        source: last_error,
-                    });
+                    return self
+                        .lose(Lost::Deadline { lease: self.elector.remote.describe(), source: last_error });
                 }
             }
         }
@@ -112,28 +108,22 @@ impl Leadership {
     /// The request failed; the lease then expires by itself.
     pub async fn release(mut self) -> Result<(), LeaseError> {
         self.elector.remote.metrics.leader.set(0);
-        let mut lease = self.held.lease.clone();
-        loop {
-            let spec = Candidate::released(&spec_of(&lease), (self.elector.wall)());
-            match self.elector.remote.replace(&lease, spec).await {
-                Ok(_) => {
-                    tracing::info!(lease = %self.elector.remote.describe(), "gave the leader lease back");
-                    return Ok(());
-                }
-                // A renewal that was under way when the work ended arrived first: give that one back.
-                Err(error) if error.is_conflict() => {
-                    let (now, step) = self.elector.look().await?;
-                    match (now, step) {
-                        (Some(now), Step::Renew(_)) if Instant::now() < self.held.until => {
-                            lease = now;
-                        }
-                        // Another's, or gone: nothing to give back.
-                        _ => return Ok(()),
-                    }
-                }
-                Err(error) => return Err(error),
-            }
+        match self.give_back(&self.held.lease).await {
+            // A renewal that was under way when the work ended arrived first: give that one back.
+            Err(error) if error.is_conflict() => match self.elector.look().await? {
+                (Some(lease), Step::Renew(_)) => self.give_back(&lease).await,
+                // Another's, or gone: nothing to give back.
+                _ => Ok(()),
+            },
+            result => result,
         }
+    }
+
+    async fn give_back(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let spec = Candidate::released(&spec_of(lease), (self.elector.wall)());
+        self.elector.remote.replace(lease, spec).await?;
+        tracing::info!(lease = %self.elector.remote.describe(), "gave the leader lease back");
+        Ok(())
     }
 
     /// Tries until the lease is renewed, or is seen to be another's.
@@ -142,11 +132,12 @@ impl Leadership {
             Ok(held) => return Ok(held),
             Err(error) => error,
         };
+        // A conflict is most likely harmless, and a look will tell; a second one has to wait.
+        let mut at_once = error.is_conflict();
         loop {
             tracing::warn!(error = &error as &dyn Error, "lease not renewed yet");
-            let at_once = error.is_conflict();
             *last_error = Some(error);
-            if !at_once {
+            if !std::mem::take(&mut at_once) {
                 sleep(self.elector.config.retry_period).await;
             }
             error = match self.look_and_renew().await {
@@ -190,9 +181,8 @@ fn lost(ended: Result<Result<Leadership, Lost>, tokio::task::JoinError>) -> Lost
         Ok(Err(lost)) => lost,
         Err(error) => Lost::Died(error),
         // It returns itself only when told to; then nobody asks.
-        Ok(Ok(leadership)) => Lost::Taken {
-            lease: leadership.elector.remote.describe(),
-            holder: String::new(),
-        },
+        Ok(Ok(leadership)) => {
+            Lost::Taken { lease: leadership.elector.remote.describe(), holder: String::new() }
+        }
     }
 }

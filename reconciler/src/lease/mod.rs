@@ -87,9 +87,7 @@ impl Config {
         if self.lease_duration <= self.renew_deadline {
             return Err(ConfigError::RenewDeadline);
         }
-        if self.retry_period.is_zero()
-            || self.renew_deadline <= self.retry_period.mul_f64(JITTER_FACTOR)
-        {
+        if self.retry_period.is_zero() || self.renew_deadline <= self.retry_period.mul_f64(JITTER_FACTOR) {
             return Err(ConfigError::RetryPeriod);
         }
         Ok(())

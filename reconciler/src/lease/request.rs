@@ -129,8 +129,7 @@ impl Remote {
             },
             spec: Some(spec),
         };
-        self.bounded("create", self.api.create(&PostParams::default(), &lease))
-            .await
+        self.bounded("create", self.api.create(&PostParams::default(), &lease)).await
     }
 
     /// Replaces the spec of `old`, with its resourceVersion: refused if it is no longer what is there.
@@ -138,8 +137,7 @@ impl Remote {
         let mut lease = old.clone();
         lease.spec = Some(spec);
         let params = PostParams::default();
-        self.bounded("update", self.api.replace(&self.name, &params, &lease))
-            .await
+        self.bounded("update", self.api.replace(&self.name, &params, &lease)).await
     }
 
     async fn bounded<T>(
@@ -148,16 +146,8 @@ impl Remote {
         request: impl Future<Output = kube::Result<T>>,
     ) -> Result<T, LeaseError> {
         let result = match tokio::time::timeout(self.timeout, request).await {
-            Ok(result) => result.map_err(|source| LeaseError::Api {
-                verb,
-                lease: self.describe(),
-                source,
-            }),
-            Err(_) => Err(LeaseError::Timeout {
-                verb,
-                lease: self.describe(),
-                timeout: self.timeout,
-            }),
+            Ok(result) => result.map_err(|source| LeaseError::Api { verb, lease: self.describe(), source }),
+            Err(_) => Err(LeaseError::Timeout { verb, lease: self.describe(), timeout: self.timeout }),
         };
         if result.is_err() {
             self.metrics.errors.inc();

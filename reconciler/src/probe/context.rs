@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use gamewarden_api::{GameServer, GameServerSet};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{Client, runtime::reflector::Store};
+use kube::runtime::reflector::Store;
 use tokio::sync::{Notify, mpsc};
 
 use super::{Metrics, Note, Results};
+use crate::write::Writer;
 
 /// How many probes run at once unless said otherwise.
 pub const DEFAULT_MAX_IN_FLIGHT: usize = 32;
@@ -15,7 +16,7 @@ pub const DEFAULT_MAX_IN_FLIGHT: usize = 32;
 /// What the prober works with.
 pub struct Context<P> {
     /// For reads and writes of GameServers.
-    pub client: Client,
+    pub writer: Writer,
     /// How containers are asked.
     pub prober: P,
     /// All sets.

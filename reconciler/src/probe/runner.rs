@@ -23,7 +23,7 @@ use super::{
     attempt::{Report, attempt},
     metrics::ProbeLabels,
     targets::{Key, Now, Targets, What},
-    verdict::{Saying, Writer, tell},
+    verdict::{Saying, VerdictWriter, tell},
     writes::Writes,
 };
 
@@ -93,8 +93,8 @@ enum Happened {
 
 impl<P: Prober> Runner<P> {
     fn new(context: Context<P>) -> Self {
-        let writer = Writer {
-            client: context.client.clone(),
+        let writer = VerdictWriter {
+            writer: context.writer.clone(),
             pods: context.pods.clone(),
             notes: context.notes.clone(),
             metrics: context.metrics.clone(),

@@ -107,7 +107,7 @@ impl Fixture {
             (Arc::new(Notify::new()), Results::default(), CancellationToken::new());
         let (sender, notes) = mpsc::channel(16);
         let context = Context {
-            client: server.client(),
+            writer: crate::write::Writer::new(server.client()),
             prober: prober.clone(),
             sets: stores.sets.store.clone(),
             pods: stores.pods.store.clone(),

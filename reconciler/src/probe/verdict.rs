@@ -4,7 +4,7 @@
 //! loses a race reads the object afresh and decides again, which may come to nothing: somebody else, perhaps
 //! an earlier write of our own that the watch has not shown yet, has said it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use gamewarden_api::{
     GameServer, GameServerSet,
@@ -13,33 +13,16 @@ use gamewarden_api::{
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt,
-    api::{Patch, PatchParams},
+    ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
 use tokio::sync::mpsc;
 
 use super::{Metrics, Note, metrics::WriteResult};
+use crate::write::{WriteError, Writer};
 
 /// How often a write that meets a newer version is decided again.
 const TRIES: usize = 5;
-/// How long the API server may take for one request.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
-/// Why a verdict was not written.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    #[error("{what} GameServer {namespace}/{name}: {source}")]
-    Api {
-        what: &'static str,
-        namespace: String,
-        name: String,
-        #[source]
-        source: Box<kube::Error>,
-    },
-    #[error("{what} GameServer {namespace}/{name}: no answer within {}s", TIMEOUT.as_secs())]
-    Timeout { what: &'static str, namespace: String, name: String },
-}
 
 /// A verdict on its way to its GameServer.
 #[derive(Clone, Debug)]
@@ -75,15 +58,14 @@ fn belongs_to(server: &GameServer, pod_uid: &str) -> bool {
 }
 
 /// Writes verdicts.
-#[derive(Clone)]
-pub(super) struct Writer {
-    pub(super) client: Client,
+pub(super) struct VerdictWriter {
+    pub(super) writer: Writer,
     pub(super) pods: Store<Pod>,
     pub(super) notes: mpsc::Sender<Note>,
     pub(super) metrics: Metrics,
 }
 
-impl Writer {
+impl VerdictWriter {
     /// Writes `saying`, of which `server` is the GameServer as last seen. An error is logged and counted:
     /// the next outcome will find the record unchanged and try again.
     pub(super) async fn write(&self, saying: &Saying, server: Arc<GameServer>) -> WriteResult {
@@ -103,8 +85,9 @@ impl Writer {
         result
     }
 
-    async fn try_write(&self, saying: &Saying, seen: Arc<GameServer>) -> Result<WriteResult, Error> {
+    async fn try_write(&self, saying: &Saying, seen: Arc<GameServer>) -> Result<WriteResult, WriteError> {
         let mut server = seen;
+        let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
         for _ in 0..TRIES {
             // The pod may have gone meanwhile, and another have come by its name.
             if !self.pod_is_there(saying) {
@@ -113,18 +96,16 @@ impl Writer {
             let Some(decision) = saying.decide(&server) else {
                 return Ok(WriteResult::Unchanged);
             };
-            match self.patch(&server, &decision).await {
-                Ok(()) => {
+            match self.writer.patch_server(&namespace, &name, &decision.patch).await {
+                Ok(_) => {
                     self.told(saying, &server, decision);
                     return Ok(WriteResult::Written);
                 }
-                Err(Error::Api { source, .. }) if is_not_found(&source) => {
-                    return Ok(WriteResult::Gone);
-                }
-                Err(Error::Api { source, .. }) if is_conflict(&source) => {}
+                Err(error) if error.is_not_found() => return Ok(WriteResult::Gone),
+                Err(error) if error.is_conflict() => {}
                 Err(error) => return Err(error),
             }
-            match self.get(&server).await? {
+            match self.writer.get_server(&namespace, &name).await? {
                 Some(fresh) => server = Arc::new(fresh),
                 None => return Ok(WriteResult::Gone),
             }
@@ -136,23 +117,6 @@ impl Writer {
         self.pods.get(&saying.pod).is_some_and(|pod| {
             pod.uid().as_deref() == Some(&*saying.pod_uid) && pod.metadata.deletion_timestamp.is_none()
         })
-    }
-
-    async fn patch(&self, server: &GameServer, decision: &Decision) -> Result<(), Error> {
-        let params = PatchParams { field_manager: Some("gamewarden".to_owned()), ..PatchParams::default() };
-        let api = self.api(server);
-        let name = server.name_any();
-        let patch = Patch::Merge(&decision.patch);
-        bounded("patch", server, api.patch(&name, &params, &patch)).await.map(drop)
-    }
-
-    async fn get(&self, server: &GameServer) -> Result<Option<GameServer>, Error> {
-        let api = self.api(server);
-        bounded("get", server, api.get_opt(&server.name_any())).await
-    }
-
-    fn api(&self, server: &GameServer) -> Api<GameServer> {
-        Api::namespaced(self.client.clone(), &server.namespace().unwrap_or_default())
     }
 
     fn told(&self, saying: &Saying, server: &GameServer, decision: Decision) {
@@ -172,25 +136,4 @@ pub(super) fn tell(notes: &mpsc::Sender<Note>, metrics: &Metrics, note: Note) {
         metrics.notes_dropped.inc();
         tracing::warn!(%error, "event dropped");
     }
-}
-
-async fn bounded<T>(
-    what: &'static str,
-    server: &GameServer,
-    request: impl Future<Output = Result<T, kube::Error>>,
-) -> Result<T, Error> {
-    let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
-    match tokio::time::timeout(TIMEOUT, request).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(source)) => Err(Error::Api { what, namespace, name, source: Box::new(source) }),
-        Err(_) => Err(Error::Timeout { what, namespace, name }),
-    }
-}
-
-fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
-}
-
-fn is_not_found(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 404)
 }

@@ -17,12 +17,12 @@ use tokio::{
 use super::{
     metrics::{Metrics, WriteLabels},
     targets::Key,
-    verdict::{Saying, Writer},
+    verdict::{Saying, VerdictWriter},
 };
 
 /// Writes in flight, by pod.
 pub(super) struct Writes {
-    writer: Arc<Writer>,
+    writer: Arc<VerdictWriter>,
     metrics: Metrics,
     slots: Arc<Semaphore>,
     tasks: JoinSet<()>,
@@ -32,7 +32,7 @@ pub(super) struct Writes {
 
 impl Writes {
     /// None in flight; at most `slots` of them will be sent at once.
-    pub(super) fn new(writer: Writer, metrics: Metrics, slots: usize) -> Self {
+    pub(super) fn new(writer: VerdictWriter, metrics: Metrics, slots: usize) -> Self {
         Self {
             writer: Arc::new(writer),
             metrics,

@@ -104,15 +104,7 @@ impl FakeApi {
     fn elector(&self, identity: &str, fate: impl Fn() -> Fate + Send + Sync + 'static) -> Elector {
         let metrics = LeaseMetrics::default();
         let client = self.client(fate);
-        Elector::new(
-            client,
-            "ns",
-            "leader",
-            identity.into(),
-            Config::default(),
-            metrics,
-        )
-        .unwrap()
+        Elector::new(client, "ns", "leader", identity.into(), Config::default(), metrics).unwrap()
     }
 
     async fn meet(self, request: Request<Body>, fate: Fate) -> Response<Body> {

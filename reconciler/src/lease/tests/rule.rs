@@ -11,10 +11,7 @@ use proptest::prelude::*;
 const ME: &str = "pod-a_1";
 
 fn me() -> Candidate {
-    Candidate {
-        identity: ME.into(),
-        lease_duration: Duration::from_secs(15),
-    }
+    Candidate { identity: ME.into(), lease_duration: Duration::from_secs(15) }
 }
 
 fn wall(seconds: i64) -> Timestamp {
@@ -134,13 +131,7 @@ fn any_change_is_a_sign_of_life() {
 #[test]
 fn a_lease_that_was_not_seen_before_is_never_expired() {
     let lease = lease(Some("b"), Some(15), 0);
-    let step = decide(
-        Some(&lease),
-        &Observed::default(),
-        &me(),
-        seconds(9999),
-        wall(9999),
-    );
+    let step = decide(Some(&lease), &Observed::default(), &me(), seconds(9999), wall(9999));
     assert_eq!(step, Step::Wait(seconds(15)));
 }
 

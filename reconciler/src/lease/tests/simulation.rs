@@ -25,13 +25,7 @@ enum Weather {
 fn weather(current: &Mutex<(Weather, Instant)>) -> Weather {
     let mut current = current.lock().unwrap();
     if Instant::now() >= current.1 {
-        let next = [
-            Weather::Fair,
-            Weather::Fair,
-            Weather::Slow,
-            Weather::Flaky,
-            Weather::Cut,
-        ];
+        let next = [Weather::Fair, Weather::Fair, Weather::Slow, Weather::Flaky, Weather::Cut];
         let lasts = Duration::from_millis(fastrand::u64(1_000..40_000));
         *current = (next[fastrand::usize(..next.len())], Instant::now() + lasts);
     }
@@ -84,12 +78,7 @@ async fn replica(api: FakeApi, number: usize, reigns: Arc<Mutex<Vec<Reign>>>) {
         let work = Duration::from_millis(fastrand::u64(0..120_000));
         let lost = timeout(work, leadership.hold()).await.is_ok();
         let to = Instant::now();
-        reigns.lock().unwrap().push(Reign {
-            identity,
-            from,
-            to,
-            lost,
-        });
+        reigns.lock().unwrap().push(Reign { identity, from, to, lost });
         // Some give the lease back, some crash.
         if !lost && fastrand::bool() {
             // Whether that works is the network's matter.
@@ -101,11 +90,8 @@ async fn replica(api: FakeApi, number: usize, reigns: Arc<Mutex<Vec<Reign>>>) {
 fn simulate(seed: u64) -> Vec<Reign> {
     fastrand::seed(seed);
     let reigns = Arc::new(Mutex::new(Vec::new()));
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let api = FakeApi::default();
         for number in 0..CANDIDATES {
@@ -138,20 +124,11 @@ proptest! {
 #[test]
 fn the_simulation_meets_what_it_is_about() {
     let reigns: Vec<Reign> = (0..4).flat_map(simulate).collect();
-    assert!(
-        reigns.iter().any(|reign| reign.lost),
-        "nobody ever lost the lease"
-    );
-    assert!(
-        reigns.iter().any(|reign| !reign.lost),
-        "nobody ever gave it back"
-    );
+    assert!(reigns.iter().any(|reign| reign.lost), "nobody ever lost the lease");
+    assert!(reigns.iter().any(|reign| !reign.lost), "nobody ever gave it back");
     let reigned = |number: usize| {
         let prefix = format!("{number}_");
-        reigns
-            .iter()
-            .filter(move |reign| reign.identity.starts_with(&prefix))
-            .count()
+        reigns.iter().filter(move |reign| reign.identity.starts_with(&prefix)).count()
     };
     for number in 0..CANDIDATES {
         assert!(reigned(number) > 0, "{number} never ever led");

@@ -1,4 +1,4 @@
-//! The writes that plans are made of.
+//! All that is written to the cluster: the writes that plans are made of, and the reads that a write depends on.
 
 use gamewarden_api::{
     event::{Event, Involved},
@@ -33,12 +33,19 @@ impl WriteError {
 
     /// The API server's answer was 409: the object is no longer what the plan was made on, or exists.
     pub(crate) fn is_conflict(&self) -> bool {
-        is_conflict(&self.source)
+        self.code() == Some(409)
     }
 
     /// The API server's answer was 404.
     pub(crate) fn is_not_found(&self) -> bool {
-        is_not_found(&self.source)
+        self.code() == Some(404)
+    }
+
+    fn code(&self) -> Option<u16> {
+        match &*self.source {
+            kube::Error::Api(status) => Some(status.code),
+            _ => None,
+        }
     }
 
     /// The namespace is being deleted, so that nothing can be made in it; it says so by 403 or 404.
@@ -51,18 +58,6 @@ impl WriteError {
             _ => false,
         }
     }
-}
-
-/// The API server's answer was 409.
-#[must_use]
-pub fn is_conflict(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 409)
-}
-
-/// The API server's answer was 404.
-#[must_use]
-pub fn is_not_found(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 404)
 }
 
 /// Writes to the API server.
@@ -184,8 +179,8 @@ impl Writer {
             ..DeleteParams::background()
         };
         match api.delete(name, &params).await {
-            Err(source) if !is_not_found(&source) => Err(error(what, namespace, name)(source)),
-            _ => Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            other => other.map(drop).map_err(error(what, namespace, name)),
         }
     }
 
