@@ -1,1 +1,33 @@
-//! placeholder
+//! What the end-to-end tests are written with.
+//!
+//! ```text
+//!   cluster     which cluster, and a client for it
+//!   namespace   one for each test, deleted at its end; a failure shows its state first
+//!   manifest    the manual's YAML, changed
+//!   gss         a game server set under test: make, scale, patch, wait for its servers
+//!   wait        until watched objects are as they should be
+//!   event       what was said about an object
+//!   kubectl     the commands that people type, and the tables they read
+//!   player      a connection to a game port
+//!   exec        a command in a pod
+//!   controller  the installed controllers: who leads, and its end by SIGKILL
+//!   dump        the state of a namespace, for people who read a failed test
+//! ```
+//!
+//! The tests need a cluster with the chart installed: `make e2e`.
+
+pub mod cluster;
+pub mod controller;
+mod dump;
+pub mod event;
+pub mod exec;
+pub mod gss;
+pub mod kubectl;
+pub mod manifest;
+mod namespace;
+pub mod player;
+pub mod wait;
+
+pub use gss::Gss;
+pub use manifest::Manifest;
+pub use namespace::{Namespace, in_namespace};

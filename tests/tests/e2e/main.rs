@@ -1,0 +1,20 @@
+//! End-to-end tests: the manual, and what a user of Kubernetes would expect, on a real cluster.
+//!
+//! They run in parallel on one cluster, each in a namespace of its own, and one of them kills the controller:
+//! none may count on a controller that is always there.
+
+mod failover;
+mod failures;
+mod hand_edits;
+mod kubectl;
+mod metrics;
+mod objects;
+mod ordinals;
+mod quick_restart;
+mod replaced;
+mod rest;
+mod results;
+mod scale_down;
+mod update;
+mod variants;
+mod walkthrough;

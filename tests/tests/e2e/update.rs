@@ -1,0 +1,89 @@
+//! A changed template reaches running servers.
+
+use anyhow::{Result, ensure};
+use gamewarden_tests::{Gss, Manifest, in_namespace, wait};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+/// A patch of the template: another environment.
+fn version(version: &str, rolling: Value) -> Result<Value> {
+    let manifest = Manifest::plain("game", 3)?
+        .container(json!({"env": [{"name": "VERSION", "value": version}]}))
+        .object()?;
+    Ok(json!({"spec": {
+        "gameServerTemplate": manifest.spec.game_server_template,
+        "updateStrategy": {"rollingUpdate": rolling},
+    }}))
+}
+
+fn has_version(pod: &Pod, version: &str) -> bool {
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let mut env = containers.flat_map(|container| container.env.iter().flatten());
+    env.any(|var| var.name == "VERSION" && var.value.as_deref() == Some(version))
+}
+
+fn is_available(pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|s| s.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none() && conditions.any(|c| c.type_ == "Ready" && c.status == "True")
+}
+
+#[tokio::test]
+async fn a_new_template_is_rolled_out_within_max_unavailable() -> Result<()> {
+    in_namespace("update", async |namespace| {
+        let set = Gss::create(namespace, &Manifest::plain("game", 3)?).await?;
+        let before = set.wait_ready(&[0, 1, 2]).await?;
+
+        // Paused, it waits.
+        let rolling =
+            |paused: bool| json!({"podUpdatePolicy": "ReCreate", "maxUnavailable": 1, "paused": paused});
+        set.patch(version("2", rolling(true))?).await?;
+        set.wait("none is updated", |set| {
+            set.status.as_ref().is_some_and(|s| {
+                s.observed_generation == set.metadata.generation && s.updated_replicas == 0 && s.replicas == 3
+            })
+        })
+        .await?;
+        let paused = set.wait_ready(&[0, 1, 2]).await?;
+        for (name, pod) in &paused {
+            assert_eq!(pod.metadata.uid, before[name].metadata.uid, "{name} was made again while paused");
+        }
+
+        set.patch(version("2", rolling(false))?).await?;
+        let mut fewest = 3;
+        wait::all(&set.pods(), set.members(), "all three are updated and ready", |pods| {
+            fewest = fewest.min(pods.values().filter(|pod| is_available(pod)).count());
+            pods.len() == 3 && pods.values().all(|pod| has_version(pod, "2") && is_available(pod))
+        })
+        .await?;
+        assert_eq!(fewest, 2, "at least this many were available at any time");
+        set.wait("its status counts three updated", |set| {
+            set.status.as_ref().is_some_and(|s| s.updated_replicas == 3 && s.updated_ready_replicas == 3)
+        })
+        .await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn in_place_only_says_that_it_waits() -> Result<()> {
+    in_namespace("in-place", async |namespace| {
+        let set = Gss::create(namespace, &Manifest::plain("game", 1)?).await?;
+        set.wait_ready(&[0]).await?;
+        let before = set.identity(0).await?;
+        set.patch(version("2", json!({"podUpdatePolicy": "InPlaceOnly"}))?).await?;
+        let message = "podUpdatePolicy InPlaceOnly: pods with the old template stay, because they may not be made \
+                       again and updates in place are not supported yet; use ReCreate, or delete them one by one";
+        let event = namespace.said("GameServerSet", "game", message).await?;
+        assert_eq!(event.type_.as_deref(), Some("Warning"));
+        assert_eq!(event.reason.as_deref(), Some("UpdateHeldBack"));
+        set.wait_ready(&[0]).await?;
+        assert_eq!(set.identity(0).await?, before);
+        // As it says: one that is deleted comes back with the new template.
+        namespace.kubectl("delete pod game-0 --wait=false").await?;
+        let pod = wait::one(&set.pods(), "game-0", "the pod is updated", |pod| has_version(pod, "2")).await?;
+        ensure!(pod.metadata.uid.as_ref() != Some(&before.uid));
+        Ok(())
+    })
+    .await
+}
