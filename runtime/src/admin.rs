@@ -67,11 +67,7 @@ impl Admin {
     ///
     /// # Errors
     /// The address is taken or not this machine's.
-    pub async fn bind(
-        addr: SocketAddr,
-        health: Health,
-        metrics: Metrics,
-    ) -> Result<Self, AdminError> {
+    pub async fn bind(addr: SocketAddr, health: Health, metrics: Metrics) -> Result<Self, AdminError> {
         let failed = |source| AdminError { addr, source };
         let listener = TcpListener::bind(addr).await.map_err(failed)?;
         Ok(Self {
@@ -136,10 +132,7 @@ fn verdict(what: &str, names: &[&str]) -> Response {
     if names.is_empty() {
         return "ok\n".into_response();
     }
-    let lines: String = names
-        .iter()
-        .map(|name| format!("{what}: {name}\n"))
-        .collect();
+    let lines: String = names.iter().map(|name| format!("{what}: {name}\n")).collect();
     (StatusCode::SERVICE_UNAVAILABLE, lines).into_response()
 }
 
@@ -170,16 +163,10 @@ mod tests {
         let shutdown = Shutdown::new();
         let health = Health::new(shutdown.clone());
         let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-        let admin = Admin::bind(any_port, health.clone(), Metrics::new())
-            .await
-            .unwrap();
+        let admin = Admin::bind(any_port, health.clone(), Metrics::new()).await.unwrap();
         let addr = admin.local_addr();
         tokio::spawn(admin.serve());
-        Served {
-            addr,
-            shutdown,
-            health,
-        }
+        Served { addr, shutdown, health }
     }
 
     /// Sends `head` and reads until the server closes.
@@ -196,10 +183,8 @@ mod tests {
         let answer = exchange(addr, &format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n")).await;
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let code = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let content_type = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-type: "))
-            .unwrap_or_default();
+        let content_type =
+            head.lines().find_map(|line| line.strip_prefix("content-type: ")).unwrap_or_default();
         (code, content_type.to_owned(), body.to_owned())
     }
 
@@ -238,10 +223,7 @@ mod tests {
         let served = serve().await;
         let (code, content_type, body) = get(served.addr, "/metrics").await;
         assert_eq!(code, 200);
-        assert_eq!(
-            content_type,
-            "application/openmetrics-text; version=1.0.0; charset=utf-8"
-        );
+        assert_eq!(content_type, "application/openmetrics-text; version=1.0.0; charset=utf-8");
         assert!(body.contains("gamewarden_build_info{"), "{body}");
         assert!(body.ends_with("# EOF\n"), "{body}");
     }
@@ -253,6 +235,9 @@ mod tests {
         let post = "POST /livez HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
         let answer = exchange(served.addr, post).await;
         assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+        let twice = "GET /livez HTTP/1.1\r\nhost: x\r\n\r\n".repeat(2);
+        let answers = exchange(served.addr, &twice).await;
+        assert_eq!(answers.matches("HTTP/1.1 200 ").count(), 1, "{answers}");
         let (code, ..) = get(served.addr, "/else").await;
         assert_eq!(code, 404);
     }
@@ -270,12 +255,7 @@ mod tests {
     async fn a_taken_port_is_named() {
         let served = serve().await;
         let health = Health::new(Shutdown::new());
-        let error = Admin::bind(served.addr, health, Metrics::new())
-            .await
-            .unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            format!("cannot listen on --admin-addr {}", served.addr)
-        );
+        let error = Admin::bind(served.addr, health, Metrics::new()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot listen on --admin-addr {}", served.addr));
     }
 }
