@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::OffsetDateTime;
@@ -76,10 +76,7 @@ pub fn self_signed(
         Ok(params)
     };
     let ca_failed = |source| IssueError::Issue { what: "CA", source };
-    let leaf_failed = |source| IssueError::Issue {
-        what: "serving",
-        source,
-    };
+    let leaf_failed = |source| IssueError::Issue { what: "serving", source };
 
     let ca_key = KeyPair::generate().map_err(ca_failed)?;
     let ca = CertifiedIssuer::self_signed(limit(ca_params())?, ca_key).map_err(ca_failed)?;
@@ -97,9 +94,7 @@ pub fn self_signed(
 
 fn ca_params() -> CertificateParams {
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "gamewarden webhook CA");
+    params.distinguished_name.push(DnType::CommonName, "gamewarden webhook CA");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
@@ -107,9 +102,7 @@ fn ca_params() -> CertificateParams {
 
 fn leaf_params(dns_names: &[String]) -> Result<CertificateParams, rcgen::Error> {
     let mut params = CertificateParams::new(dns_names)?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "gamewarden webhook");
+    params.distinguished_name.push(DnType::CommonName, "gamewarden webhook");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
@@ -142,9 +135,8 @@ mod tests {
         let mut roots = RootCertStore::empty();
         roots.add(cert.ca.clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .unwrap();
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
         let seconds = u64::try_from(time.as_second()).unwrap();
         verifier
             .verify_server_cert(
@@ -191,24 +183,15 @@ mod tests {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             self_signed(&names, now, validity).unwrap_err().to_string()
         };
-        assert_eq!(
-            message(&[], noon(), DAY),
-            "a serving certificate needs at least one DNS name"
-        );
+        assert_eq!(message(&[], noon(), DAY), "a serving certificate needs at least one DNS name");
         assert_eq!(
             message(&["gw.svc"], noon(), Duration::ZERO),
             "a certificate cannot be valid for 0ns from 2026-05-01T12:00:00Z"
         );
         assert_eq!(
             message(&["gw.svc"], Timestamp::MAX, DAY),
-            format!(
-                "a certificate cannot be valid for 86400s from {}",
-                Timestamp::MAX
-            )
+            format!("a certificate cannot be valid for 86400s from {}", Timestamp::MAX)
         );
-        assert_eq!(
-            message(&["b\u{fc}cher"], noon(), DAY),
-            "cannot issue the serving certificate"
-        );
+        assert_eq!(message(&["b\u{fc}cher"], noon(), DAY), "cannot issue the serving certificate");
     }
 }

@@ -43,9 +43,6 @@ mod tests {
         assert_eq!(config.alpn_protocols, [&b"h2"[..], b"http/1.1"]);
         one.key = two.key;
         let error = server_config(&one).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the serving certificate does not make a TLS server"
-        );
+        assert_eq!(error.to_string(), "the serving certificate does not make a TLS server");
     }
 }

@@ -23,20 +23,13 @@ impl Health {
     /// A process that is alive and, until a check is added or the drain starts, ready.
     #[must_use]
     pub fn new(shutdown: Shutdown) -> Self {
-        Self {
-            shutdown,
-            checks: Arc::default(),
-            heartbeats: Arc::default(),
-        }
+        Self { shutdown, checks: Arc::default(), heartbeats: Arc::default() }
     }
 
     /// Adds a readiness check, at first not ready. It lasts as long as the process.
     #[must_use = "a check that nobody sets keeps the process from ever being ready"]
     pub fn readiness(&self, name: &'static str) -> Readiness {
-        let check = Readiness {
-            name,
-            ready: Arc::default(),
-        };
+        let check = Readiness { name, ready: Arc::default() };
         lock(&self.checks).push(check.clone());
         check
     }
@@ -45,11 +38,7 @@ impl Health {
     /// outlives the loop that gives it: a loop that ended without a drain is as dead as one that hangs.
     #[must_use = "a heartbeat that nobody gives lets the process be restarted"]
     pub fn heartbeat(&self, name: &'static str, limit: Duration) -> Heartbeat {
-        let heartbeat = Heartbeat {
-            name,
-            limit,
-            last: Arc::new(Mutex::new(Instant::now())),
-        };
+        let heartbeat = Heartbeat { name, limit, last: Arc::new(Mutex::new(Instant::now())) };
         lock(&self.heartbeats).push(heartbeat.clone());
         heartbeat
     }
@@ -60,10 +49,7 @@ impl Health {
         let draining = self.shutdown.is_draining().then_some("draining");
         let checks = lock(&self.checks);
         let unready = checks.iter().filter(|check| !check.is_ready());
-        draining
-            .into_iter()
-            .chain(unready.map(|check| check.name))
-            .collect()
+        draining.into_iter().chain(unready.map(|check| check.name)).collect()
     }
 
     /// The names of the heartbeats that are overdue; empty when alive. During a drain loops end

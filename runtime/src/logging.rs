@@ -54,10 +54,7 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
         .with_env_filter(EnvFilter::try_new(&args.log_level)?)
         .with_writer(std::io::stderr);
     match args.log_format {
-        LogFormat::Text => base
-            .with_ansi(std::io::stderr().is_terminal())
-            .finish()
-            .try_init()?,
+        LogFormat::Text => base.with_ansi(std::io::stderr().is_terminal()).finish().try_init()?,
         LogFormat::Json => base.json().flatten_event(true).finish().try_init()?,
     }
     Ok(())
@@ -65,9 +62,7 @@ pub fn init(args: &LogArgs) -> Result<(), LogError> {
 
 /// Refuses a bad filter as a usage error, with the rest of the command line.
 fn parse_filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text)
-        .map(|_| text.to_owned())
-        .map_err(|error| error.to_string())
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -88,9 +83,7 @@ mod tests {
 
         let error = Cli::try_parse_from(["x", "--log-level", "kube=shout"]).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .contains("invalid value 'kube=shout' for '--log-level <FILTER>'"),
+            error.to_string().contains("invalid value 'kube=shout' for '--log-level <FILTER>'"),
             "{error}"
         );
     }

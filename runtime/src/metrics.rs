@@ -29,9 +29,7 @@ impl Metrics {
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         registry.register_collector(Box::new(ProcessCollector::new()));
-        Self {
-            registry: Arc::new(Mutex::new(registry)),
-        }
+        Self { registry: Arc::new(Mutex::new(registry)) }
     }
 
     /// Lets `register` add metrics, and returns what it returns (mostly their handles). Names get no
@@ -73,11 +71,7 @@ mod tests {
         things.inc_by(3);
 
         let text = metrics.render().unwrap();
-        let build = concat!(
-            "gamewarden_build_info{version=\"",
-            env!("CARGO_PKG_VERSION"),
-            "\"} 1\n"
-        );
+        let build = concat!("gamewarden_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n");
         assert!(text.contains(build), "{text}");
         assert!(text.contains("gamewarden_things_total 3\n"), "{text}");
         for name in [

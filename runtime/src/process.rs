@@ -40,11 +40,7 @@ impl Process {
     #[must_use]
     pub fn new() -> Self {
         let shutdown = Shutdown::new();
-        Self {
-            health: Health::new(shutdown.clone()),
-            shutdown,
-            metrics: Metrics::new(),
-        }
+        Self { health: Health::new(shutdown.clone()), shutdown, metrics: Metrics::new() }
     }
 }
 
@@ -101,13 +97,9 @@ where
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     logging::init(&args.log)?;
-    rustls::crypto::ring::default_provider()
-        .install_default()
-        .map_err(|_| RuntimeError::CryptoProvider)?;
-    let tokio = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(RuntimeError::Tokio)?;
+    rustls::crypto::ring::default_provider().install_default().map_err(|_| RuntimeError::CryptoProvider)?;
+    let tokio =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RuntimeError::Tokio)?;
     let result = tokio.block_on(async {
         let process = Process::new();
         let signals = shutdown::signals().map_err(RuntimeError::Signals)?;
@@ -118,17 +110,11 @@ where
                 std::process::exit(code.into());
             }
         });
-        let admin = Admin::bind(
-            args.admin.admin_addr,
-            process.health.clone(),
-            process.metrics.clone(),
-        )
-        .await?;
+        let admin =
+            Admin::bind(args.admin.admin_addr, process.health.clone(), process.metrics.clone()).await?;
         tokio::spawn(admin.serve());
         tracing::info!(version = env!("CARGO_PKG_VERSION"), "starting");
-        main(process)
-            .await
-            .map_err(|error| RuntimeError::Main(error.into()))
+        main(process).await.map_err(|error| RuntimeError::Main(error.into()))
     });
     tokio.shutdown_timeout(LEFTOVERS);
     result

@@ -23,9 +23,7 @@ pub(crate) struct ProcessCollector {
 
 impl ProcessCollector {
     pub(crate) fn new() -> Self {
-        Self {
-            start_time: start_time(),
-        }
+        Self { start_time: start_time() }
     }
 }
 
@@ -40,22 +38,12 @@ impl Collector for ProcessCollector {
             )?;
         }
         if let Some(bytes) = read("/proc/self/status").as_deref().and_then(parse_rss) {
-            gauge(
-                &mut encoder,
-                "process_resident_memory_bytes",
-                "Resident memory size in bytes",
-                bytes,
-            )?;
+            gauge(&mut encoder, "process_resident_memory_bytes", "Resident memory size in bytes", bytes)?;
         }
         if let Ok(entries) = fs::read_dir("/proc/self/fd") {
             // The listing itself holds one descriptor.
             let open = entries.count().saturating_sub(1);
-            gauge(
-                &mut encoder,
-                "process_open_fds",
-                "Number of open file descriptors",
-                open as f64,
-            )?;
+            gauge(&mut encoder, "process_open_fds", "Number of open file descriptors", open as f64)?;
         }
         if let Some(seconds) = self.start_time {
             gauge(
@@ -69,22 +57,12 @@ impl Collector for ProcessCollector {
     }
 }
 
-fn counter(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: f64,
-) -> Result<(), Error> {
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Result<(), Error> {
     let metric = ConstCounter::new(value);
     metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }
 
-fn gauge(
-    encoder: &mut DescriptorEncoder<'_>,
-    name: &str,
-    help: &str,
-    value: f64,
-) -> Result<(), Error> {
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: f64) -> Result<(), Error> {
     let metric = ConstGauge::new(value);
     metric.encode(encoder.encode_descriptor(name, help, None, metric.metric_type())?)
 }
@@ -123,12 +101,8 @@ fn parse_rss(text: &str) -> Option<f64> {
 /// `btime` of `/proc/stat` (the boot, seconds since the epoch) plus the start since boot.
 fn start_time() -> Option<f64> {
     let stat = parse_stat(&read("/proc/self/stat")?)?;
-    let boot: f64 = read("/proc/stat")?
-        .lines()
-        .find_map(|line| line.strip_prefix("btime "))?
-        .trim()
-        .parse()
-        .ok()?;
+    let boot: f64 =
+        read("/proc/stat")?.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(boot + stat.start_seconds)
 }
 
@@ -139,31 +113,19 @@ mod tests {
     #[test]
     fn stat_survives_odd_program_names() {
         let text = "42 (a) b (c)) S 1 42 42 0 -1 4194560 1 2 3 4 150 50 0 0 20 0 9 0 12345 1 2\n";
-        assert_eq!(
-            parse_stat(text),
-            Some(Stat {
-                cpu_seconds: 2.0,
-                start_seconds: 123.45
-            })
-        );
+        assert_eq!(parse_stat(text), Some(Stat { cpu_seconds: 2.0, start_seconds: 123.45 }));
         assert_eq!(parse_stat("42 (x) S 1 2"), None);
     }
 
     #[test]
     fn rss_is_in_bytes() {
-        assert_eq!(
-            parse_rss("VmPeak:\t 9 kB\nVmRSS:\t    1024 kB\n"),
-            Some(1_048_576.0)
-        );
+        assert_eq!(parse_rss("VmPeak:\t 9 kB\nVmRSS:\t    1024 kB\n"), Some(1_048_576.0));
         assert_eq!(parse_rss("VmPeak:\t 9 kB\n"), None);
     }
 
     #[test]
     fn this_process_started_a_short_while_ago() {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs_f64();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
         let age = now - start_time().unwrap();
         assert!((-2.0..3600.0).contains(&age), "{age}");
     }

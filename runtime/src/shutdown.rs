@@ -46,16 +46,10 @@ impl Shutdown {
     pub async fn follow(&self, signals: impl Stream<Item = Signal>) -> Option<u8> {
         let mut signals = std::pin::pin!(signals);
         let first = signals.next().await?;
-        tracing::info!(
-            signal = first.name(),
-            "draining; a second signal ends this at once"
-        );
+        tracing::info!(signal = first.name(), "draining; a second signal ends this at once");
         self.drain();
         let second = signals.next().await?;
-        tracing::warn!(
-            signal = second.name(),
-            "second signal: not waiting for the drain"
-        );
+        tracing::warn!(signal = second.name(), "second signal: not waiting for the drain");
         Some(second.exit_code())
     }
 }
@@ -92,16 +86,13 @@ impl Signal {
 pub fn signals() -> io::Result<impl Stream<Item = Signal> + Send + 'static> {
     let terminate = signal(SignalKind::terminate())?;
     let interrupt = signal(SignalKind::interrupt())?;
-    Ok(futures::stream::unfold(
-        (terminate, interrupt),
-        |(mut terminate, mut interrupt)| async move {
-            let signal = tokio::select! {
-                received = terminate.recv() => received.map(|()| Signal::Terminate),
-                received = interrupt.recv() => received.map(|()| Signal::Interrupt),
-            }?;
-            Some((signal, (terminate, interrupt)))
-        },
-    ))
+    Ok(futures::stream::unfold((terminate, interrupt), |(mut terminate, mut interrupt)| async move {
+        let signal = tokio::select! {
+            received = terminate.recv() => received.map(|()| Signal::Terminate),
+            received = interrupt.recv() => received.map(|()| Signal::Interrupt),
+        }?;
+        Some((signal, (terminate, interrupt)))
+    }))
 }
 
 #[cfg(test)]

@@ -31,10 +31,7 @@ pub struct RequestLimits {
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(30),
-            memory: 64 * 1024 * 1024,
-        }
+        Self { timeout: Duration::from_secs(30), memory: 64 * 1024 * 1024 }
     }
 }
 
@@ -47,15 +44,9 @@ struct App {
 
 /// The application: POST `/validate` and `/mutate`.
 pub fn router(metrics: WebhookMetrics, limits: RequestLimits) -> Router {
-    let app = App {
-        metrics,
-        budget: Budget::new(limits.memory),
-        timeout: limits.timeout,
-    };
+    let app = App { metrics, budget: Budget::new(limits.memory), timeout: limits.timeout };
     let review = |path| {
-        any(move |State(app): State<App>, request: Request| async move {
-            app.answer(path, request).await
-        })
+        any(move |State(app): State<App>, request: Request| async move { app.answer(path, request).await })
     };
     Router::new()
         .route("/validate", review(Path::Validate))

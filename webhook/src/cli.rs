@@ -60,20 +60,16 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         match self.command {
-            Command::Serve(args) => gamewarden_runtime::run(&args.runtime, async |process| {
-                serve(args.addr, process).await
-            }),
+            Command::Serve(args) => {
+                gamewarden_runtime::run(&args.runtime, async |process| serve(args.addr, process).await)
+            }
         }
     }
 }
 
 async fn serve(addr: SocketAddr, process: Process) -> Result<(), ServeError> {
     let ready = process.health.readiness("listener");
-    let cert = self_signed(
-        &[DNS_NAME.to_owned()],
-        Timestamp::now(),
-        CERTIFICATE_VALIDITY,
-    )?;
+    let cert = self_signed(&[DNS_NAME.to_owned()], Timestamp::now(), CERTIFICATE_VALIDITY)?;
     let metrics = process.metrics.register(WebhookMetrics::registered);
     let limits = Limits::default();
     let router = app::router(metrics, limits.request);

@@ -27,17 +27,12 @@ struct Counts {
 
 impl Activity {
     pub(crate) fn new() -> Self {
-        Self {
-            counts: watch::Sender::new(Counts::default()),
-        }
+        Self { counts: watch::Sender::new(Counts::default()) }
     }
 
     /// The service, watched.
     pub(crate) fn watch<S>(&self, inner: S) -> Watched<S> {
-        Watched {
-            inner,
-            counts: self.counts.clone(),
-        }
+        Watched { inner, counts: self.counts.clone() }
     }
 
     /// Resolves when no request has come for `first`, or, once there was one, none has been under way

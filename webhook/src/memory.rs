@@ -23,9 +23,7 @@ pub(crate) struct Share {
 
 impl Budget {
     pub(crate) fn new(bytes: usize) -> Self {
-        Self {
-            kibibytes: Arc::new(Semaphore::new(bytes / 1024)),
-        }
+        Self { kibibytes: Arc::new(Semaphore::new(bytes / 1024)) }
     }
 
     /// Sets memory for a body of up to `bytes` aside, or says that there is none left.

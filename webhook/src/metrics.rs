@@ -94,9 +94,7 @@ pub struct WebhookMetrics {
 
 /// From 1 ms, where most answers are, to the API server's longest timeout.
 fn seconds() -> Histogram {
-    Histogram::new([
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-    ])
+    Histogram::new([0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
 }
 
 impl WebhookMetrics {
@@ -104,10 +102,7 @@ impl WebhookMetrics {
     /// `gamewarden_webhook_request_duration_seconds{path}`.
     #[must_use]
     pub fn registered(registry: &mut Registry) -> Self {
-        let metrics = Self {
-            requests: Family::default(),
-            duration: Family::new_with_constructor(seconds),
-        };
+        let metrics = Self { requests: Family::default(), duration: Family::new_with_constructor(seconds) };
         registry.register(
             "gamewarden_webhook_requests",
             "Requests by path and outcome",
@@ -123,11 +118,7 @@ impl WebhookMetrics {
 
     pub(crate) fn observe(&self, path: Path, refusal: Option<&Refusal>, took: Duration) {
         let outcome = refusal.map_or(Outcome::Allowed, Outcome::from);
-        self.requests
-            .get_or_create(&RequestLabels { path, outcome })
-            .inc();
-        self.duration
-            .get_or_create(&DurationLabels { path })
-            .observe(took.as_secs_f64());
+        self.requests.get_or_create(&RequestLabels { path, outcome }).inc();
+        self.duration.get_or_create(&DurationLabels { path }).observe(took.as_secs_f64());
     }
 }

@@ -98,14 +98,7 @@ impl Request {
     /// The answer that lets the request pass as it is.
     #[must_use]
     pub fn allow(&self) -> Answer<'_> {
-        Answer {
-            api_version: API_VERSION,
-            kind: KIND,
-            response: Verdict {
-                uid: &self.uid,
-                allowed: true,
-            },
-        }
+        Answer { api_version: API_VERSION, kind: KIND, response: Verdict { uid: &self.uid, allowed: true } }
     }
 }
 
@@ -137,22 +130,10 @@ mod tests {
     #[test]
     fn malformed_bodies_are_told_why() {
         for (body, message) in [
-            (
-                "",
-                "body is not an AdmissionReview: EOF while parsing a value at line 1 column 0",
-            ),
-            (
-                "{",
-                "body is not an AdmissionReview: EOF while parsing an object at line 1 column 1",
-            ),
-            (
-                "7",
-                "body is not an AdmissionReview: invalid type: integer `7`, expected an object",
-            ),
-            (
-                "{}",
-                r#"body is "" of "", want AdmissionReview of admission.k8s.io/v1"#,
-            ),
+            ("", "body is not an AdmissionReview: EOF while parsing a value at line 1 column 0"),
+            ("{", "body is not an AdmissionReview: EOF while parsing an object at line 1 column 1"),
+            ("7", "body is not an AdmissionReview: invalid type: integer `7`, expected an object"),
+            ("{}", r#"body is "" of "", want AdmissionReview of admission.k8s.io/v1"#),
             (
                 r#"{"apiVersion":"admission.k8s.io/v1beta1","kind":"AdmissionReview","request":{"uid":"1"}}"#,
                 r#"body is "AdmissionReview" of "admission.k8s.io/v1beta1", want AdmissionReview of admission.k8s.io/v1"#,

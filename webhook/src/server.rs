@@ -95,12 +95,7 @@ impl Server {
         Ok(Self {
             addr: listener.local_addr()?,
             listener,
-            connection: Connection {
-                tls: Arc::new(tls),
-                router,
-                limits,
-                closing: CancellationToken::new(),
-            },
+            connection: Connection { tls: Arc::new(tls), router, limits, closing: CancellationToken::new() },
         })
     }
 
@@ -113,11 +108,7 @@ impl Server {
     /// Serves until `shutdown` starts the drain (which has made the process unready by itself), goes
     /// on for the drain delay, then accepts no more and lets requests under way finish.
     pub async fn serve(self, shutdown: &Shutdown) {
-        let Self {
-            listener,
-            addr,
-            connection,
-        } = self;
+        let Self { listener, addr, connection } = self;
         tracing::info!(%addr, "serving admission");
         let limits = connection.limits;
         let closing = connection.closing.clone();
@@ -133,10 +124,7 @@ impl Server {
         closing.cancel();
         connections.close();
         if timeout(limits.drain, connections.wait()).await.is_err() {
-            tracing::warn!(
-                connections = connections.len(),
-                "drain took too long, cutting off"
-            );
+            tracing::warn!(connections = connections.len(), "drain took too long, cutting off");
         }
         tracing::info!("drained");
     }
@@ -164,9 +152,7 @@ impl Connection {
         let activity = Activity::new();
         let service = activity.watch(self.router);
         let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.header);
+        http.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
         http.http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

@@ -33,10 +33,7 @@ pub(crate) struct Served {
 
 /// Limits that no test runs into by accident, and no delay at the end.
 pub(crate) fn limits() -> Limits {
-    Limits {
-        drain_delay: Duration::ZERO,
-        ..Limits::default()
-    }
+    Limits { drain_delay: Duration::ZERO, ..Limits::default() }
 }
 
 pub(crate) async fn serve(limits: Limits) -> Served {
@@ -46,9 +43,7 @@ pub(crate) async fn serve(limits: Limits) -> Served {
     let metrics = Metrics::new();
     let router = app::router(metrics.register(WebhookMetrics::registered), limits.request);
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::bind(any_port, server_config(&cert).unwrap(), router, limits)
-        .await
-        .unwrap();
+    let server = Server::bind(any_port, server_config(&cert).unwrap(), router, limits).await.unwrap();
     let shutdown = Shutdown::new();
     Served {
         addr: server.local_addr(),
@@ -76,10 +71,7 @@ impl Served {
         config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
         let stream = TcpStream::connect(self.addr).await.unwrap();
         let name = ServerName::try_from(NAME).unwrap();
-        let stream = TlsConnector::from(Arc::new(config))
-            .connect(name, stream)
-            .await
-            .unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(alpn.as_bytes()));
         stream
     }
@@ -99,9 +91,7 @@ impl Served {
     pub(crate) async fn http2(&self) -> hyper::client::conn::http2::SendRequest<Body> {
         let io = TokioIo::new(self.connect("h2").await);
         let executor = TokioExecutor::new();
-        let (sender, connection) = hyper::client::conn::http2::handshake(executor, io)
-            .await
-            .unwrap();
+        let (sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.unwrap();
         tokio::spawn(connection);
         sender
     }
@@ -109,8 +99,7 @@ impl Served {
     /// The value of one counter, 0 if it is not there yet.
     pub(crate) fn counted(&self, path: &str, outcome: &str) -> u64 {
         let text = self.metrics.render().unwrap();
-        let name =
-            format!("gamewarden_webhook_requests_total{{path=\"{path}\",outcome=\"{outcome}\"}} ");
+        let name = format!("gamewarden_webhook_requests_total{{path=\"{path}\",outcome=\"{outcome}\"}} ");
         let value = text.lines().find_map(|line| line.strip_prefix(&name));
         value.map_or(0, |value| value.parse().unwrap())
     }

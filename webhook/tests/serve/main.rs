@@ -110,11 +110,7 @@ async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
     let chunk = Bytes::from(vec![b' '; 1024 * 1024]);
     let chunks = (0..9).map(move |_| Ok::<_, std::io::Error>(chunk.clone()));
     let body = Body::from_stream(futures::stream::iter(chunks));
-    let response = served
-        .http2()
-        .await
-        .send_request(post("/validate", body))
-        .await;
+    let response = served.http2().await.send_request(post("/validate", body)).await;
     let answer = Answer::read(response.unwrap()).await;
     assert_eq!(answer.code, StatusCode::PAYLOAD_TOO_LARGE);
     assert_eq!(answer.message(), "body is over 8388608 bytes");
@@ -142,25 +138,17 @@ async fn begun(served: &Served, length: usize) -> TlsStream<TcpStream> {
 #[tokio::test]
 async fn what_finds_no_memory_left_is_refused_at_once() {
     let served = serve(Limits {
-        request: RequestLimits {
-            memory: 512 * 1024,
-            ..RequestLimits::default()
-        },
+        request: RequestLimits { memory: 512 * 1024, ..RequestLimits::default() },
         ..limits()
     })
     .await;
     // One that takes all there is, and whose body is not there yet.
     let body = review("slow", &json!(" ".repeat(400 * 1024)));
     let mut slow = begun(&served, body.len()).await;
-    let refused = served
-        .send(post("/validate", review("u", &Value::Null)))
-        .await;
+    let refused = served.send(post("/validate", review("u", &Value::Null))).await;
     assert_eq!(refused.code, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers["retry-after"], "1");
-    assert_eq!(
-        refused.message(),
-        "too many requests are under way, try again"
-    );
+    assert_eq!(refused.message(), "too many requests are under way, try again");
     assert_eq!(served.counted("validate", "overloaded"), 1);
 
     // It is answered, and what it held is free again.
@@ -168,9 +156,7 @@ async fn what_finds_no_memory_left_is_refused_at_once() {
     let mut start = [0; 12];
     slow.read_exact(&mut start).await.unwrap();
     assert_eq!(&start, b"HTTP/1.1 200");
-    let answer = served
-        .send(post("/validate", review("u", &Value::Null)))
-        .await;
+    let answer = served.send(post("/validate", review("u", &Value::Null))).await;
     assert_eq!(answer.code, StatusCode::OK);
 }
 
@@ -179,10 +165,7 @@ async fn slow_clients_are_closed() {
     let served = serve(Limits {
         handshake: SOON,
         header: SOON,
-        request: RequestLimits {
-            timeout: SOON,
-            ..RequestLimits::default()
-        },
+        request: RequestLimits { timeout: SOON, ..RequestLimits::default() },
         ..limits()
     })
     .await;
@@ -205,10 +188,7 @@ async fn slow_clients_are_closed() {
     closed_in_time(Box::new(served.connect("h2").await)).await;
     // A head that does not end.
     let mut stream = served.connect("http/1.1").await;
-    stream
-        .write_all(b"POST /validate HTTP/1.1\r\nx: ")
-        .await
-        .unwrap();
+    stream.write_all(b"POST /validate HTTP/1.1\r\nx: ").await.unwrap();
     let answer = closed_in_time(Box::new(stream)).await;
     assert!(!answer.contains(" 200 "), "{answer}");
     // A body that does not end.
@@ -233,9 +213,7 @@ async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), refused)
-        .await
-        .expect("still accepts");
+    tokio::time::timeout(Duration::from_secs(10), refused).await.expect("still accepts");
     assert!(!served.done.is_finished(), "did not wait for the request");
 
     under_way.write_all(&body).await.unwrap();
@@ -252,17 +230,10 @@ async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_does_not_hold_the_drain_up() {
-    let served = serve(Limits {
-        drain: SOON,
-        ..limits()
-    })
-    .await;
+    let served = serve(Limits { drain: SOON, ..limits() }).await;
     let _under_way = begun(&served, 100).await;
     served.shutdown.drain();
-    tokio::time::timeout(Duration::from_secs(10), served.done)
-        .await
-        .expect("never cut off")
-        .unwrap();
+    tokio::time::timeout(Duration::from_secs(10), served.done).await.expect("never cut off").unwrap();
 }
 
 #[test]
