@@ -2,10 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
-use kube::{Api, Client, ResourceExt, api::ListParams};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams},
+};
 use tokio::process::Command;
 
-use crate::{cluster, wait};
+use crate::{cluster, gss::identity, wait};
 
 /// Namespace of the installation, as `tests/install` makes it.
 pub const NAMESPACE: &str = "gamewarden-system";
@@ -19,8 +22,7 @@ const LEASE: &str = "gamewarden-controller";
 /// There are none: the chart is not installed.
 pub async fn pods(client: &Client, role: &str) -> Result<Vec<Pod>> {
     let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
-    let labels = format!("app.kubernetes.io/name=gamewarden,app.kubernetes.io/component={role}");
-    let mut pods = api.list(&ListParams::default().labels(&labels)).await?.items;
+    let mut pods = api.list(&ListParams::default().labels(&labels(role))).await?.items;
     pods.retain(|pod| {
         let running = pod.status.as_ref().and_then(|s| s.phase.as_deref()) == Some("Running");
         running && pod.metadata.deletion_timestamp.is_none()
@@ -31,11 +33,18 @@ pub async fn pods(client: &Client, role: &str) -> Result<Vec<Pod>> {
     Ok(pods)
 }
 
-/// Kills the leader with SIGKILL, as the kernel does when memory runs out; gives its identity.
+/// Kills the leader with SIGKILL, as the kernel does when memory runs out; gives its identity. Before that
+/// it waits until another replica is ready, so that it takes no longer than the lease until one leads.
 ///
 /// # Errors
 /// There is no leader, or it cannot be killed.
 pub async fn kill_leader(client: &Client) -> Result<String> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let selected = wait::labelled(&labels("controller"));
+    wait::all(&api, selected, "two controllers are ready", |pods| {
+        pods.values().filter(|pod| is_ready(pod)).count() >= 2
+    })
+    .await?;
     let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
     let lease = wait::one(&leases, LEASE, "somebody leads", |lease| holder(lease).is_some()).await?;
     let holder = holder(&lease).context("a holder")?.to_owned();
@@ -73,6 +82,30 @@ pub async fn another_leads(client: &Client, before: &str) -> Result<()> {
     wait::one(&leases, LEASE, &what, |lease| holder(lease).is_some_and(|holder| holder != before))
         .await
         .map(drop)
+}
+
+/// Deletes the pods whose container was killed; their Deployment makes others. The kubelet lets a container
+/// wait longer with every restart, which the next test is not to suffer from.
+///
+/// # Errors
+/// They cannot be deleted.
+pub async fn replace_killed(client: &Client) -> Result<()> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    for pod in pods(client, "controller").await? {
+        if identity(&pod)?.restarts > 0 {
+            api.delete(&pod.name_any(), &DeleteParams::default()).await?;
+        }
+    }
+    Ok(())
+}
+
+fn labels(role: &str) -> String {
+    format!("app.kubernetes.io/name=gamewarden,app.kubernetes.io/component={role}")
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|s| s.conditions.iter().flatten());
+    pod.metadata.deletion_timestamp.is_none() && conditions.any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
 fn holder(lease: &Lease) -> Option<&str> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use gamewarden_tests::{
     Gss, Manifest,
-    controller::{another_leads, kill_leader},
+    controller::{another_leads, kill_leader, replace_killed},
     gss::ops_state,
     in_namespace,
     player::Player,
@@ -61,7 +61,7 @@ async fn a_killed_leader_leaves_nothing_undone_and_nothing_twice() -> Result<()>
         }
         let scaled = namespace.messages("GameServerSet", "made", "scale").await?;
         assert_eq!(scaled, ["scale from 3 to 1"]);
-        Ok(())
+        replace_killed(&namespace.client).await
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! What both roles tell a scraper.
 
-use anyhow::{Context, Result};
-use gamewarden_tests::{cluster, controller};
+use anyhow::{Context, Result, bail};
+use gamewarden_tests::{Gss, Manifest, cluster, controller, in_namespace};
 use kube::{Client, ResourceExt, api::GetParams, core::Request};
 
 /// Asks a pod through the API server.
@@ -25,26 +25,40 @@ fn has(text: &str, family: &str) -> bool {
 }
 
 #[tokio::test]
-async fn both_roles_tell_how_they_are() -> Result<()> {
-    let client = cluster::client().await?;
-    let controllers = scrape(&client, "controller").await?;
-    for text in &controllers {
-        for family in ["gamewarden_build", "process_cpu_seconds", "process_resident_memory_bytes"] {
-            assert!(has(text, family), "{family} is missing in\n{text}");
+async fn the_controller_tells_what_it_does() -> Result<()> {
+    in_namespace("metrics", async |namespace| {
+        // What has never happened is not told: let everything happen once.
+        let set = Gss::create(namespace, &Manifest::idle("game", 1)?).await?;
+        set.wait_states(&[(0, "WaitToBeDeleted")]).await?;
+        let texts = scrape(&namespace.client, "controller").await?;
+        for text in &texts {
+            for family in ["gamewarden_build", "gamewarden_leader", "process_cpu_seconds"] {
+                assert!(has(text, family), "{family} is missing in\n{text}");
+            }
         }
-    }
-    // A replica that waits for the lease has no others.
-    for family in [
-        "gamewarden_reconcile_duration_seconds",
-        "gamewarden_pods_created",
-        "gamewarden_probes",
-        "gamewarden_probe_lag_seconds",
-        "gamewarden_verdict_writes",
-    ] {
-        assert!(controllers.iter().any(|text| has(text, family)), "{family} is missing in\n{controllers:?}");
-    }
+        let mut leaders = texts.iter().filter(|text| text.contains("\ngamewarden_leader 1\n"));
+        let (leader, None) = (leaders.next().context("nobody leads")?, leaders.next()) else {
+            bail!("more than one leads");
+        };
+        for family in [
+            "gamewarden_reconcile_duration_seconds",
+            "gamewarden_pods_created",
+            "gamewarden_probes",
+            "gamewarden_probe_lag_seconds",
+            "gamewarden_verdict_writes",
+        ] {
+            assert!(has(leader, family), "{family} is missing in\n{leader}");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_webhook_tells_what_it_was_asked() -> Result<()> {
+    let client = cluster::client().await?;
     for pod in controller::pods(&client, "webhook").await? {
-        // It counts by what it was asked; somebody who has lost their way is enough.
+        // Somebody who has lost their way is enough.
         let stray = get(&client, &format!("https:{}:8443", pod.name_any()), "nowhere").await;
         let refusal = format!("{:#}", stray.err().context("the webhook answers anything")?);
         assert!(refusal.contains("there are /validate and /mutate here"), "{refusal}");
