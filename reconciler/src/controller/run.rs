@@ -85,6 +85,7 @@ pub async fn run(
             pods: stores.pods.clone(),
             servers: stores.servers.clone(),
             changed: changes.any(),
+            news: changes.servers(),
             notes,
             results: results.clone(),
             metrics: probe_metrics,

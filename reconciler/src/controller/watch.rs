@@ -59,6 +59,11 @@ impl Changes {
         Arc::clone(&self.any)
     }
 
+    /// Queues servers by their pods.
+    pub(super) fn servers(&self) -> mpsc::UnboundedSender<ObjectRef<Pod>> {
+        self.pods.clone()
+    }
+
     /// Queues a set. A queue that is gone belongs to a reconciler that has shut down.
     fn set(&self, namespace: Option<String>, name: &str) {
         let reference = ObjectRef::new(name).within(&namespace.unwrap_or_default());

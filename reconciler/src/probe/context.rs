@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use futures::channel::mpsc::UnboundedSender;
 use gamewarden_api::{GameServer, GameServerSet};
 use k8s_openapi::api::core::v1::Pod;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{Notify, mpsc};
 
 use super::{Metrics, Note, Results};
@@ -27,6 +28,8 @@ pub struct Context<P> {
     pub servers: Store<GameServer>,
     /// Told (`notify_waiters`) of every change of these stores.
     pub changed: Arc<Notify>,
+    /// Takes the pods of which `results` has news.
+    pub news: UnboundedSender<ObjectRef<Pod>>,
     /// Takes what people are to be told.
     pub notes: mpsc::Sender<Note>,
     /// Takes the texts of verdicts.

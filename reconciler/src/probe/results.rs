@@ -23,12 +23,14 @@ impl Results {
         pods.get(pod_uid)?.get(quality).cloned()
     }
 
-    pub(super) fn set(&self, pod_uid: &Arc<str>, quality: &Arc<str>, result: &str) {
+    /// Keeps the text; `true` where it is news.
+    pub(super) fn set(&self, pod_uid: &Arc<str>, quality: &Arc<str>, result: &str) -> bool {
         if self.get(pod_uid, quality).as_deref() == Some(result) {
-            return;
+            return false;
         }
         let mut pods = self.pods.write().unwrap_or_else(PoisonError::into_inner);
         pods.entry(Arc::clone(pod_uid)).or_default().insert(Arc::clone(quality), result.to_owned());
+        true
     }
 
     pub(super) fn forget(&self, pod_uid: &str) {

@@ -322,7 +322,12 @@ impl<P: Prober> Runner<P> {
         };
         match &verdict {
             Verdict::True { result } | Verdict::False { result } => {
-                self.context.results.set(&key.pod_uid, &key.quality, result);
+                // The verdict may have been written by a process that ended before the status had its text:
+                // then nothing is left to write here, and the status waits for it. A queue that is gone
+                // belongs to a reconciler that has shut down.
+                if self.context.results.set(&key.pod_uid, &key.quality, result) {
+                    let _ = self.context.news.unbounded_send(scheduled.pod.clone());
+                }
             }
             Verdict::Unknown { .. } => {}
         }

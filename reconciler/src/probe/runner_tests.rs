@@ -2,8 +2,9 @@
 
 use std::sync::Mutex;
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt};
 use gamewarden_api::quality::Outcome;
+use k8s_openapi::api::core::v1::Pod;
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
 use tokio::{sync::Notify, time::sleep};
@@ -89,6 +90,7 @@ struct Fixture {
     changed: Arc<Notify>,
     results: Results,
     notes: mpsc::Receiver<Note>,
+    news: futures::channel::mpsc::UnboundedReceiver<ObjectRef<Pod>>,
     shutdown: CancellationToken,
     run: tokio::task::JoinHandle<Result<(), Error>>,
 }
@@ -106,6 +108,7 @@ impl Fixture {
         let (changed, results, shutdown) =
             (Arc::new(Notify::new()), Results::default(), CancellationToken::new());
         let (sender, notes) = mpsc::channel(16);
+        let (queue, news) = futures::channel::mpsc::unbounded();
         let context = Context {
             writer: crate::write::Writer::new(server.client()),
             prober: prober.clone(),
@@ -113,13 +116,14 @@ impl Fixture {
             pods: stores.pods.store.clone(),
             servers: stores.servers.store.clone(),
             changed: Arc::clone(&changed),
+            news: queue,
             notes: sender,
             results: results.clone(),
             metrics: Metrics::register(&mut Registry::default()),
             max_in_flight: 2,
         };
         let run = tokio::spawn(run(context, shutdown.clone()));
-        Self { prober, stores, server, changed, results, notes, shutdown, run }
+        Self { prober, stores, server, changed, results, notes, news, shutdown, run }
     }
 
     fn does(&self, does: Does) {
@@ -164,6 +168,21 @@ async fn a_verdict_is_written_once_and_the_next_when_it_differs() {
     assert_eq!(it.server.ops_state(), "None");
     assert_eq!(it.server.written(), 2);
     assert!(it.notes.try_recv().is_err(), "nothing to tell");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_is_news_to_this_process_has_the_status_looked_at() {
+    let mut it = Fixture::start(Does::Says(success("0")), json!([idle()]));
+    seconds(4).await;
+    it.watch();
+    let news = |it: &mut Fixture| it.news.next().now_or_never().flatten().map(|pod| pod.name);
+    assert_eq!(news(&mut it).as_deref(), Some("game-0"));
+    // As in a process that has just started, after one that ended between verdict and status.
+    it.results.forget("pod-uid");
+    seconds(60).await;
+    assert_eq!(it.server.written(), 1, "nothing is left to write");
+    assert_eq!(news(&mut it).as_deref(), Some("game-0"));
+    assert_eq!(news(&mut it), None, "said once");
 }
 
 #[tokio::test(start_paused = true)]
