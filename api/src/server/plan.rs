@@ -65,7 +65,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
             ..ServerPlan::default()
         };
     };
-    if is_stale(server, pod) {
+    if is_stale(server, set, pod) {
         return ServerPlan { delete_stale: server.metadata.uid.clone(), ..ServerPlan::default() };
     }
     if server.metadata.deletion_timestamp.is_some() {
@@ -87,11 +87,14 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     }
 }
 
-/// A GameServer of another pod of the same name: it goes, and the new server starts anew.
-fn is_stale(server: &GameServer, pod: &Pod) -> bool {
+/// A GameServer of another pod, or of another set, of the same name: it goes, and the new server starts anew.
+fn is_stale(server: &GameServer, set: &GameServerSet, pod: &Pod) -> bool {
     let owners = server.metadata.owner_references.iter().flatten();
-    let mut pods = owners.filter(|owner| owner.kind == "Pod" && owner.controller == Some(true));
-    pods.any(|owner| Some(&owner.uid) != pod.metadata.uid.as_ref())
+    let mut controllers = owners.filter(|owner| owner.controller == Some(true));
+    controllers.any(|owner| {
+        let uid = Some(&owner.uid);
+        uid != pod.metadata.uid.as_ref() && uid != set.metadata.uid.as_ref()
+    })
 }
 
 /// Brings owner, labels, template metadata and empty fields of the GameServer in line.

@@ -130,6 +130,17 @@ fn a_server_of_an_earlier_pod_goes_and_a_new_one_starts_anew() {
 }
 
 #[test]
+fn a_server_of_an_earlier_set_of_the_same_name_is_not_taken_over() {
+    let (mut set, mut pod, mut server) = (set(), pod(), None);
+    set.spec.game_server_template.reclaim_policy = Some(crate::types::ReclaimPolicy::Delete);
+    settle(&set, &mut pod, &mut server);
+    set.metadata.uid = Some("second-set".into());
+    pod.metadata.uid = Some("second-pod".into());
+    let plan = run(&set, &pod, server.as_ref());
+    assert_eq!(plan, ServerPlan { delete_stale: Some("gs-uid".into()), ..ServerPlan::default() });
+}
+
+#[test]
 fn under_reclaim_policy_delete_a_server_outlives_its_pod() {
     let (mut set, mut pod, mut server) = (set(), pod(), None);
     set.spec.game_server_template.reclaim_policy = Some(crate::types::ReclaimPolicy::Delete);

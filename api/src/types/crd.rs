@@ -1,6 +1,8 @@
 //! The CRDs as YAML, generated from the types.
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt;
 
 use super::{GameServer, GameServerSet};
@@ -9,8 +11,8 @@ use super::{GameServer, GameServerSet};
 #[must_use]
 pub fn crds() -> [(&'static str, CustomResourceDefinition); 2] {
     [
-        ("game.kruise.io_gameservers.yaml", GameServer::crd()),
-        ("game.kruise.io_gameserversets.yaml", GameServerSet::crd()),
+        ("game.kruise.io_gameservers.yaml", bounded(GameServer::crd())),
+        ("game.kruise.io_gameserversets.yaml", bounded(GameServerSet::crd())),
     ]
 }
 
@@ -21,4 +23,33 @@ pub fn crds() -> [(&'static str, CustomResourceDefinition); 2] {
 pub fn crd_yaml(crd: &CustomResourceDefinition) -> Result<String, serde_yaml_ng::Error> {
     let body = serde_yaml_ng::to_string(crd)?;
     Ok(format!("# Generated from the types in api/src/types; `make generate` writes it.\n{body}"))
+}
+
+/// Lets no number through that the types cannot hold. The API server takes `format: int32` as a remark; an
+/// object with a larger number would be stored, and nobody could read it back.
+fn bounded(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
+    for schema in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
+        bound(schema);
+    }
+    crd
+}
+
+fn bound(schema: &mut JSONSchemaProps) {
+    let is_int32 = schema.type_.as_deref() == Some("integer") && schema.format.as_deref() == Some("int32");
+    if is_int32 || schema.x_kubernetes_int_or_string == Some(true) {
+        schema.minimum.get_or_insert(i32::MIN.into());
+        schema.maximum.get_or_insert(i32::MAX.into());
+    }
+    for property in schema.properties.iter_mut().flat_map(|properties| properties.values_mut()) {
+        bound(property);
+    }
+    match &mut schema.items {
+        Some(JSONSchemaPropsOrArray::Schema(items)) => bound(items),
+        Some(JSONSchemaPropsOrArray::Schemas(items)) => items.iter_mut().for_each(bound),
+        None => {}
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        bound(values);
+    }
 }

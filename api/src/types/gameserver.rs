@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use k8s_openapi::{api::core::v1::ResourceRequirements, apimachinery::pkg::apis::meta::v1::Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,8 @@ pub struct GameServerContainer {
     pub image: Option<String>,
     /// Its resources; they take effect when the pod is made again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resources: Option<ResourceRequirements>,
+    #[schemars(schema_with = "schema::resources")]
+    pub resources: Option<Map<String, Value>>,
 }
 
 /// How a server is, seen from its pod.

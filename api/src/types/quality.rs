@@ -14,6 +14,7 @@ use super::{GameServerContainer, IntOrString, OpsState};
 #[serde(rename_all = "camelCase")]
 pub struct ServiceQuality {
     /// Name of the quality, unique in the set. The pods' condition is `game.kruise.io/<name>`.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$"))]
     pub name: String,
     /// Container that the probe looks at. May be left out where the template has one container.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,18 +38,23 @@ pub struct ServiceQuality {
 
     /// Seconds after the container's start before the first probe. Default 10.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub initial_delay_seconds: Option<i32>,
     /// Seconds after which a probe counts as failed. Default 5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub timeout_seconds: Option<i32>,
     /// Seconds from the start of one probe to the start of the next. Default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub period_seconds: Option<i32>,
     /// Successes in a row that make the quality true. Default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub success_threshold: Option<i32>,
     /// Failures in a row that make the quality false. Default 3.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub failure_threshold: Option<i32>,
     /// Accepted because a Kubernetes Probe has it; not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]

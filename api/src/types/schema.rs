@@ -7,6 +7,15 @@ pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "object", "x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// Resources of a container: as the pod takes them, numbers where a quantity is due included.
+pub(super) fn resources(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "description": "Its resources; they take effect when the pod is made again.",
+        "x-kubernetes-preserve-unknown-fields": true,
+    })
+}
+
 /// A value of any type. OpenKruiseGame's documentation writes `value: true` where its own schema wants text.
 pub(super) fn any_value(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
