@@ -1,10 +1,6 @@
 //! All that is written to the cluster: the writes that plans are made of, and the reads that a write depends on.
 
-use gamewarden_api::{
-    event::{Event, Involved},
-    types::{GameServer, GameServerSet},
-};
-use jiff::Timestamp;
+use gamewarden_api::types::{GameServer, GameServerSet};
 use k8s_openapi::api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -78,8 +74,16 @@ impl Writer {
         self.create::<Pod>("create pod", pod).await
     }
 
-    /// Makes a volume claim; one that is there already is kept, whoever made it.
+    /// Makes a volume claim; one that is there already is kept, whoever made it. It is looked for first: a
+    /// quota would refuse to make it again before anybody noticed that it is there.
     pub(crate) async fn ensure_claim(&self, claim: &Value) -> Result<(), WriteError> {
+        let text = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+        let found = api.get_opt(name).await.map_err(error("get volume claim", namespace, name))?;
+        if found.is_some() {
+            return Ok(());
+        }
         match self.create::<PersistentVolumeClaim>("create volume claim", claim).await {
             Err(error) if error.is_conflict() => Ok(()),
             other => other,
@@ -279,12 +283,8 @@ impl Writer {
 
     /// Writes an event. One that is there already was written by an earlier try; in a namespace that is
     /// going nobody will miss it.
-    ///
-    /// # Errors
-    /// What else the API server says.
-    pub async fn event(&self, event: &Event, involved: &Involved) -> Result<(), WriteError> {
-        let object = event.object(involved, Timestamp::now());
-        match self.create::<CoreEvent>("create event", &object).await {
+    pub(crate) async fn event(&self, event: &Value) -> Result<(), WriteError> {
+        match self.create::<CoreEvent>("create event", event).await {
             Err(error) if error.is_conflict() || error.is_namespace_gone() => Ok(()),
             other => other,
         }

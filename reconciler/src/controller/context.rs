@@ -1,12 +1,14 @@
 //! What both reconcilers share.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use gamewarden_api::event::{Event, Involved};
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::{Metrics, Stores, backoff::Backoff, fresh::FreshSets, removed::Removed};
 use crate::{probe::Results, write::Writer};
@@ -22,6 +24,7 @@ pub struct Context {
     pub(super) fresh: FreshSets,
     pub(super) backoff: Backoff,
     pub(super) status_writes: StatusWrites,
+    said: Said,
 }
 
 impl Context {
@@ -35,15 +38,50 @@ impl Context {
             fresh: FreshSets::default(),
             backoff: Backoff::default(),
             status_writes: StatusWrites::default(),
+            said: Said::default(),
         }
     }
 
-    /// Writes an event; one that cannot be written is logged and counted, and stops nothing.
+    /// Writes an event, once; one that cannot be written is logged and counted, and stops nothing.
     pub(super) async fn say(&self, event: &Event, involved: &Involved) {
-        if let Err(error) = self.writer.event(event, involved).await {
-            self.metrics.event_errors.inc();
-            tracing::warn!(%error, reason = %event.reason, message = %event.message, "event not written");
+        let object = event.object(involved, Timestamp::now());
+        if self.said.contains(&object) {
+            return;
         }
+        match self.writer.event(&object).await {
+            Ok(()) => self.said.insert(&object),
+            Err(error) => {
+                self.metrics.event_errors.inc();
+                tracing::warn!(%error, reason = %event.reason, message = %event.message, "event not written");
+            }
+        }
+    }
+}
+
+/// Events that are written, by namespace and name. What lasts is said in every plan; asking the API server each
+/// time whether it is there already would cost a request each time.
+#[derive(Debug, Default)]
+struct Said(Mutex<HashSet<String>>);
+
+impl Said {
+    /// More than a cluster full of trouble says. When it is full all is forgotten, and asked for once more.
+    const MOST: usize = 16_384;
+
+    fn key(event: &Value) -> String {
+        let text = |field: &str| event["metadata"][field].as_str().unwrap_or_default();
+        format!("{}/{}", text("namespace"), text("name"))
+    }
+
+    fn contains(&self, event: &Value) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&Self::key(event))
+    }
+
+    fn insert(&self, event: &Value) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() >= Self::MOST {
+            said.clear();
+        }
+        said.insert(Self::key(event));
     }
 }
 

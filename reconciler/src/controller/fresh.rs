@@ -4,7 +4,7 @@
 //! place was given up would be made again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -16,30 +16,33 @@ pub(super) struct FreshSets(Mutex<HashMap<String, Written>>);
 
 #[derive(Debug)]
 struct Written {
-    /// The resourceVersion it was written on.
-    on: Option<String>,
-    /// What came of it.
+    /// The resourceVersions that our writes have superseded.
+    superseded: HashSet<String>,
+    /// What came of the last of them.
     set: Arc<GameServerSet>,
 }
 
 impl FreshSets {
     /// Notes that writing on `before` gave `after`.
     pub(super) fn wrote(&self, before: &GameServerSet, after: Arc<GameServerSet>) {
-        if let Some(uid) = &before.metadata.uid {
-            let entry = Written { on: before.metadata.resource_version.clone(), set: after };
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone(), entry);
-        }
+        let (Some(uid), Some(version)) = (&before.metadata.uid, &before.metadata.resource_version) else { return };
+        let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = written
+            .entry(uid.clone())
+            .or_insert_with(|| Written { superseded: HashSet::new(), set: Arc::clone(&after) });
+        ours.superseded.insert(version.clone());
+        ours.set = after;
     }
 
     /// The newer of what the watch shows and what we wrote.
     ///
-    /// Versions cannot be ordered, but while the watch shows the one we wrote on, ours is newer, and as
+    /// Versions cannot be ordered, but while the watch shows one that we have written on, ours is newer, and as
     /// soon as it shows another it has caught up.
     pub(super) fn newest(&self, seen: Arc<GameServerSet>) -> Arc<GameServerSet> {
-        let Some(uid) = &seen.metadata.uid else { return seen };
+        let (Some(uid), Some(version)) = (&seen.metadata.uid, &seen.metadata.resource_version) else { return seen };
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match written.get(uid) {
-            Some(ours) if ours.on == seen.metadata.resource_version => Arc::clone(&ours.set),
+            Some(ours) if ours.superseded.contains(version) => Arc::clone(&ours.set),
             Some(_) => {
                 written.remove(uid);
                 seen
@@ -68,5 +71,15 @@ mod tests {
         assert_eq!(version(fresh.newest(set("5"))), "6");
         assert_eq!(version(fresh.newest(set("7"))), "7");
         assert_eq!(version(fresh.newest(set("5"))), "5", "forgotten once the watch has moved on");
+    }
+
+    #[test]
+    fn a_second_write_on_our_first_counts_as_well() {
+        let fresh = FreshSets::default();
+        fresh.wrote(&set("5"), set("6"));
+        fresh.wrote(&set("6"), set("7"));
+        let newest = |seen| fresh.newest(set(seen)).metadata.resource_version.clone().unwrap();
+        assert_eq!([newest("5"), newest("6")], ["7", "7"]);
+        assert_eq!(newest("7"), "7");
     }
 }

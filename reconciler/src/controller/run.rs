@@ -71,9 +71,12 @@ pub async fn run(
     let probe_metrics = process.metrics.register(probe::Metrics::register);
     let (changes, queues) = watch::Changes::new();
     let stores = watch::start(&clients.watch, &changes, &metrics, &stop);
+    // A leader that cannot see the cluster is no use, and `kubectl rollout status` should say so.
+    let listed = process.health.readiness("first lists");
     if !wait_until_listed(&stores, &stop).await? {
         return Ok(());
     }
+    listed.set(true);
     let writer = Writer::new(clients.write);
     let results = probe::Results::default();
     let (notes, to_publish) = mpsc::channel(NOTES);

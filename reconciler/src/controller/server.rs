@@ -33,7 +33,8 @@ pub(super) async fn reconcile(pod: Arc<Pod>, context: Arc<Context>) -> Result<Ac
         Some(set) => observe_and_apply(&pod, &set, &context).await,
         None => Ok(()),
     };
-    context.metrics.reconciled(Kind::GameServer, started.elapsed(), result.is_err());
+    let failed = result.as_ref().is_err_and(|error| !error.is_conflict());
+    context.metrics.reconciled(Kind::GameServer, started.elapsed(), failed);
     match result {
         Ok(()) => {
             context.backoff.forget(pod.metadata.uid.as_deref().unwrap_or_default());
@@ -88,6 +89,8 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
     }
 }
 
+/// Carries a plan out. Each write is tried whatever became of the others: a label that the API server refuses must
+/// not keep the status from being told. The first failure is returned.
 async fn apply(
     namespace: &str,
     name: &str,
@@ -99,30 +102,33 @@ async fn apply(
     if let Some(uid) = plan.delete_stale {
         return writer.delete_server(namespace, name, &uid).await;
     }
+    let mut results = Vec::new();
     if let Some(new) = plan.create {
-        match writer.create_server(&new).await {
+        results.push(match writer.create_server(&new).await {
             // It is there and the store is behind.
-            Err(error) if error.is_conflict() => {}
-            other => other?,
-        }
+            Err(error) if error.is_conflict() => Ok(()),
+            other => other,
+        });
     }
     if let Some(patch) = plan.pod_status_patch {
-        writer.patch_pod_status(namespace, name, &patch).await?;
+        results.push(writer.patch_pod_status(namespace, name, &patch).await);
     }
-    let Some(server) = server else { return Ok(()) };
+    let Some(server) = server else { return results.into_iter().collect() };
     let mut resource_version = server.metadata.resource_version.clone();
     if let Some(patch) = plan.server_patch {
-        resource_version = writer.patch_server(namespace, name, &patch).await?.metadata.resource_version;
+        results.push(writer.patch_server(namespace, name, &patch).await.map(|patched| {
+            resource_version = patched.metadata.resource_version;
+        }));
     }
     for event in &plan.events {
         context.say(event, &Involved::of(server)).await;
     }
     if let Some(patch) = plan.pod_patch {
-        writer.patch_pod(namespace, name, &patch).await?;
+        results.push(writer.patch_pod(namespace, name, &patch).await);
     }
     if let Some(mut patch) = plan.server_status_patch {
         patch["metadata"]["resourceVersion"] = json!(resource_version);
-        writer.patch_server_status(namespace, name, &patch).await?;
+        results.push(writer.patch_server_status(namespace, name, &patch).await);
     }
-    Ok(())
+    results.into_iter().collect()
 }

@@ -25,6 +25,12 @@ use crate::write::WriteError;
 /// How many pods of a set are made at once.
 const CREATE_CONCURRENCY: usize = 8;
 
+/// How many are made before the set is looked at anew: it may have been scaled down meanwhile.
+const CREATE_BATCH: usize = 64;
+
+/// How soon it is looked at when more are to be made.
+const NEXT_BATCH: Duration = Duration::from_millis(100);
+
 /// A set could not be brought in line; it will be tried again.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -55,7 +61,8 @@ pub(super) async fn reconcile(set: Arc<GameServerSet>, context: Arc<Context>) ->
     let started = Instant::now();
     let set = context.fresh.newest(set);
     let result = observe_and_apply(&set, &context).await;
-    context.metrics.reconciled(Kind::GameServerSet, started.elapsed(), result.is_err());
+    let failed = result.as_ref().is_err_and(|error| !error.is_stale());
+    context.metrics.reconciled(Kind::GameServerSet, started.elapsed(), failed);
     let requeue = result?;
     context.backoff.forget(set.metadata.uid.as_deref().unwrap_or_default());
     Ok(requeue.map_or_else(Action::await_change, Action::requeue))
@@ -75,12 +82,18 @@ pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Contex
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Option<Duration>, Error> {
     let observed = observe(set, context);
-    let requeue = observed.plan.requeue_after;
+    let more = (observed.plan.create.len() > CREATE_BATCH).then_some(NEXT_BATCH);
+    let requeue = [observed.plan.requeue_after, more].into_iter().flatten().min();
     let applied = apply(set, observed.plan, &observed.servers, context).await;
     // The status is told even where the plan could not be carried out: that is when people look.
-    let status_wait = write_status(set, observed.status, context).await?;
+    let status_wait = write_status(set, observed.status, context).await;
+    if let (Err(error), Ok(Some(wait))) = (&applied, &status_wait) {
+        // The turn of the status comes sooner than the next try after a failure might.
+        tracing::warn!(set = %set.name_any(), %error, "reconcile failed; trying again for the status");
+        return Ok(Some(*wait));
+    }
     applied?;
-    Ok([requeue, status_wait].into_iter().flatten().min())
+    Ok([requeue, status_wait?].into_iter().flatten().min())
 }
 
 /// What is to be done and told about a set, as the stores show it now.
@@ -109,7 +122,7 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
 }
 
 /// Carries a plan out. Where the set itself cannot be written nothing else is done: the plan was made on
-/// something old.
+/// something old. After that each part is tried, whatever became of the others; the first failure is returned.
 async fn apply(
     set: &Arc<GameServerSet>,
     plan: Plan,
@@ -125,33 +138,63 @@ async fn apply(
         context.say(event, &involved).await;
     }
     if let Some(patch) = &plan.set_patch {
+        // The patch may give up a server's place for good (a reserved ordinal, lowered replicas): not for one
+        // that somebody has just begun to use.
+        for removal in &plan.remove {
+            unchanged(&namespace, removal, context).await?;
+        }
         let written = writer.patch_set(&namespace, &name, patch).await?;
         context.fresh.wrote(set, Arc::new(written));
     }
-    for (server, value) in plan
-        .gs_mark_deleting
-        .iter()
-        .map(|s| (s, json!("true")))
-        .chain(plan.gs_unmark_deleting.iter().map(|s| (s, json!(null))))
-    {
+    let results = [
+        mark(&namespace, &plan, context).await,
+        scale_down(&namespace, &plan.remove, context).await,
+        replace(&namespace, &plan.replace, context).await,
+        delete_servers(&namespace, &plan, context).await,
+        create(set, &plan.create, servers, context).await,
+    ];
+    results.into_iter().collect()
+}
+
+/// Labels the GameServers that outlive their pods with whether they are to go.
+async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {
+    let mark = plan.gs_mark_deleting.iter().map(|server| (server, json!("true")));
+    let unmark = plan.gs_unmark_deleting.iter().map(|server| (server, json!(null)));
+    for (server, value) in mark.chain(unmark) {
         let patch = json!({"metadata": {
             "uid": server.uid,
             "resourceVersion": server.resource_version,
             "labels": {names::GS_DELETING: value},
         }});
-        writer.patch_server(&namespace, &server.name, &patch).await?;
+        context.writer.patch_server(namespace, &server.name, &patch).await?;
     }
-    for removal in &plan.remove {
-        unchanged(&namespace, removal, context).await?;
-        remove(&namespace, removal, context).await?;
+    Ok(())
+}
+
+/// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
+/// gone first (I1).
+async fn scale_down(namespace: &str, removals: &[Removal], context: &Context) -> Result<(), Error> {
+    for removal in removals {
+        unchanged(namespace, removal, context).await?;
+        remove(namespace, removal, context).await?;
     }
-    for removal in &plan.replace {
-        remove(&namespace, removal, context).await?;
+    Ok(())
+}
+
+/// Deletes pods that are to be made again; all are tried.
+async fn replace(namespace: &str, removals: &[Removal], context: &Context) -> Result<(), Error> {
+    let mut result = Ok(());
+    for removal in removals {
+        result = result.and(remove(namespace, removal, context).await);
     }
+    result
+}
+
+async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {
     for server in &plan.gs_delete {
-        writer.delete_server(&namespace, &server.name, &server.uid).await?;
+        context.writer.delete_server(namespace, &server.name, &server.uid).await?;
     }
-    create(set, &plan.create, servers, context).await
+    Ok(())
 }
 
 /// A removal is not carried out on a server that has changed since the plan was made.
@@ -182,7 +225,7 @@ async fn create(
     context: &Context,
 ) -> Result<(), Error> {
     let revision = revision(set);
-    let tries = ordinals.iter().copied().map(|ordinal| create_one(set, ordinal, &revision, servers, context));
+    let tries = ordinals.iter().copied().take(CREATE_BATCH).map(|ordinal| create_one(set, ordinal, &revision, servers, context));
     let results: Vec<Result<(), Error>> =
         stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
     stream::iter(results).try_collect().await
@@ -238,6 +281,12 @@ async fn try_create(
         // Ours, and the store is behind; or somebody else's, which has none of our labels.
         Err(error) if error.is_conflict() => match writer.get_pod(&namespace, &name).await? {
             Some(pod) if !is_owned(&pod, set) => Err(Error::Foreign(name)),
+            Some(pod) if !pod.labels().contains_key(names::OWNER_GSS) => {
+                // Somebody took the label off, and with it the pod out of our sight.
+                let labels = json!({names::OWNER_GSS: set.metadata.name});
+                let patch = json!({"metadata": {"uid": pod.metadata.uid, "labels": labels}});
+                Ok(writer.patch_pod(&namespace, &name, &patch).await?)
+            }
             _ => Ok(()),
         },
         Err(error) => Err(error.into()),

@@ -1,12 +1,17 @@
 //! Watches, the stores they fill, and the queues they feed.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::{StreamExt, channel::mpsc};
 use gamewarden_api::{GameServer, GameServerSet, names};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource, ResourceExt,
+    api::{ApiResource, DynamicObject},
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, Store},
@@ -71,7 +76,7 @@ impl Changes {
     }
 
     /// Queues a server by its pod.
-    pub fn server(&self, namespace: Option<String>, name: &str) {
+    fn server(&self, namespace: Option<String>, name: &str) {
         let reference = ObjectRef::new(name).within(&namespace.unwrap_or_default());
         let _ = self.pods.unbounded_send(reference);
     }
@@ -91,85 +96,146 @@ pub(super) fn start(
     let stores = Stores { sets, pods, servers };
 
     let watch = Watch {
-        changes: changes.clone(),
-        stores: stores.clone(),
+        seen: Arc::new(Seen { changes: changes.clone(), stores: stores.clone(), generations: Mutex::default() }),
+        client: client.clone(),
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     };
-    watch.clone().spawn(
-        Api::<GameServerSet>::all(client.clone()),
-        watcher::Config::default(),
-        set_writer,
-        Watch::set,
-    );
-    watch.clone().spawn(Api::<Pod>::all(client.clone()), owned, pod_writer, Watch::pod);
-    watch.spawn(
-        Api::<GameServer>::all(client.clone()),
-        watcher::Config::default(),
-        server_writer,
-        Watch::server,
-    );
+    watch.spawn(watcher::Config::default(), set_writer, Seen::set);
+    watch.spawn(owned, pod_writer, Seen::pod);
+    watch.spawn(watcher::Config::default(), server_writer, Seen::server);
     stores
 }
 
-#[derive(Clone)]
+/// Starts watches.
 struct Watch {
-    changes: Changes,
-    stores: Stores,
+    seen: Arc<Seen>,
+    client: Client,
     metrics: Metrics,
     shutdown: CancellationToken,
 }
 
 impl Watch {
     fn spawn<K>(
-        self,
-        api: Api<K>,
+        &self,
         config: watcher::Config,
         writer: reflector::store::Writer<K>,
-        seen: fn(&Self, &K),
+        tell: fn(&Seen, &K, Change),
     ) where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
-        let stream = watcher(api, config).modify(drop_managed_fields).default_backoff().reflect(writer);
+        let api = Api::<DynamicObject>::all_with(self.client.clone(), &ApiResource::erase::<K>(&()));
+        let (metrics, seen) = (self.metrics.clone(), Arc::clone(&self.seen));
+        let errors = metrics.clone();
+        let stream = watcher(api, config)
+            .default_backoff()
+            .filter_map(move |event| {
+                let event = event.map(|event| typed::<K>(event, &errors)).transpose();
+                std::future::ready(event)
+            })
+            .reflect(writer)
+            .take_until(self.shutdown.clone().cancelled_owned());
         tokio::spawn(async move {
-            let mut stream = std::pin::pin!(stream.take_until(self.shutdown.clone().cancelled_owned()));
+            let mut stream = std::pin::pin!(stream);
             while let Some(event) = stream.next().await {
                 match event {
-                    Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
-                        seen(&self, &object)
-                    }
-                    // What vanished while the watch was broken is told by no event: look at every set.
-                    Ok(Event::InitDone) => self.all_sets(),
-                    Ok(Event::Init) => {}
+                    Ok(Event::Apply(object)) => tell(&seen, &object, Change::Applied),
+                    Ok(Event::Delete(object)) => tell(&seen, &object, Change::Deleted),
+                    // The store shows the objects of a new list only now, and what vanished while the watch was
+                    // broken is told by no event: look at everything.
+                    Ok(Event::InitDone) => seen.everything(),
+                    Ok(Event::Init | Event::InitApply(_)) => {}
                     Err(error) => {
-                        self.metrics.watch_errors.inc();
+                        metrics.watch_errors.inc();
                         tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
                     }
                 }
-                self.changes.any.notify_waiters();
+                seen.changes.any.notify_waiters();
             }
         });
     }
+}
 
-    fn all_sets(&self) {
+/// The event with its object read as what it is. One object that cannot be read is left out and said so: it must
+/// not stop the watch of all others.
+fn typed<K: DeserializeOwned + Resource<DynamicType = ()>>(
+    event: Event<DynamicObject>,
+    metrics: &Metrics,
+) -> Option<Event<K>> {
+    let read = |mut object: DynamicObject| {
+        // Half of an object's size, and nothing here reads it.
+        object.metadata.managed_fields = None;
+        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
+        match object.try_parse::<K>() {
+            Ok(object) => Some(object),
+            Err(error) => {
+                metrics.watch_errors.inc();
+                tracing::error!(kind = %K::kind(&()), %namespace, %name, %error, "unreadable object left out");
+                None
+            }
+        }
+    };
+    match event {
+        Event::Apply(object) => read(object).map(Event::Apply),
+        Event::Delete(object) => read(object).map(Event::Delete),
+        Event::InitApply(object) => read(object).map(Event::InitApply),
+        Event::Init => Some(Event::Init),
+        Event::InitDone => Some(Event::InitDone),
+    }
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Applied,
+    Deleted,
+}
+
+/// Finds out whom a change concerns.
+struct Seen {
+    changes: Changes,
+    stores: Stores,
+    /// The generation of each set as its servers have been told of it, by its uid.
+    generations: Mutex<HashMap<String, i64>>,
+}
+
+impl Seen {
+    fn everything(&self) {
         for set in self.stores.sets.state() {
             self.changes.set(set.namespace(), &set.name_any());
         }
+        for pod in self.stores.pods.state() {
+            self.changes.server(pod.namespace(), &pod.name_any());
+        }
     }
 
-    /// A set: itself, and its servers (its qualities and template metadata show on them).
-    fn set(&self, set: &GameServerSet) {
+    /// A set: itself, and where its spec has changed its servers, on which qualities and template metadata show.
+    fn set(&self, set: &GameServerSet, change: Change) {
         let (namespace, name) = (set.namespace(), set.name_any());
-        for pod in self.stores.pods.state() {
-            if pod.namespace() == namespace && pod.labels().get(names::OWNER_GSS) == Some(&name) {
-                self.changes.server(namespace.clone(), &pod.name_any());
+        if self.spec_changed(set, change) {
+            for pod in self.stores.pods.state() {
+                if pod.namespace() == namespace && pod.labels().get(names::OWNER_GSS) == Some(&name) {
+                    self.changes.server(namespace.clone(), &pod.name_any());
+                }
             }
         }
         self.changes.set(namespace, &name);
     }
 
+    fn spec_changed(&self, set: &GameServerSet, change: Change) -> bool {
+        let uid = set.metadata.uid.clone().unwrap_or_default();
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        match change {
+            Change::Applied => {
+                let generation = set.metadata.generation.unwrap_or_default();
+                generations.insert(uid, generation) != Some(generation)
+            }
+            Change::Deleted => generations.remove(&uid).is_some(),
+        }
+    }
+
     /// A pod: its server, and the set it says it belongs to.
-    fn pod(&self, pod: &Pod) {
+    fn pod(&self, pod: &Pod, _: Change) {
         self.changes.server(pod.namespace(), &pod.name_any());
         if let Some(set) = pod.labels().get(names::OWNER_GSS) {
             self.changes.set(pod.namespace(), set);
@@ -177,15 +243,10 @@ impl Watch {
     }
 
     /// A GameServer: the same.
-    fn server(&self, server: &GameServer) {
+    fn server(&self, server: &GameServer, _: Change) {
         self.changes.server(server.namespace(), &server.name_any());
         if let Some(set) = server.labels().get(names::OWNER_GSS) {
             self.changes.set(server.namespace(), set);
         }
     }
-}
-
-/// Half of an object's size, and nothing here reads it.
-fn drop_managed_fields<K: Resource>(object: &mut K) {
-    object.meta_mut().managed_fields = None;
 }
