@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use gamewarden_api::{GameServer, GameServerSet, types::GameServerState};
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    types::{GameServerState, IntOrString},
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, ResourceExt,
@@ -148,6 +151,29 @@ impl<'a> Gss<'a> {
         let patch = Patch::Merge(json!({"spec": spec}));
         let name = self.server(ordinal);
         Ok(self.servers().patch(&name, &PatchParams::default(), &patch).await?)
+    }
+
+    /// Waits until the controller has seen the spec of a GameServer: the pod's labels tell it. Its watches of
+    /// sets and of GameServers are two, so that a scale right after a patch may be seen before the patch.
+    ///
+    /// # Errors
+    /// It does not see it.
+    pub async fn wait_seen(&self, ordinal: u32) -> Result<()> {
+        let name = self.server(ordinal);
+        let server = self.servers().get(&name).await?;
+        let state = ops_state(&server).unwrap_or_default().to_owned();
+        let priority = match server.spec.deletion_priority {
+            Some(IntOrString::Int(number)) => number.to_string(),
+            Some(IntOrString::String(text)) => text,
+            None => "0".to_owned(),
+        };
+        let what = format!("{name} is labelled {state} and {priority}");
+        wait::one(&self.pods(), &name, &what, |pod| {
+            let is = |key: &str, value: &String| pod.labels().get(key) == Some(value);
+            is("game.kruise.io/gs-opsState", &state) && is("game.kruise.io/gs-delete-priority", &priority)
+        })
+        .await
+        .map(drop)
     }
 
     /// Scales through the scale subresource, as `kubectl scale` and the HPA do.

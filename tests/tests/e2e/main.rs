@@ -10,9 +10,10 @@ mod kubectl;
 mod metrics;
 mod objects;
 mod ordinals;
-mod quick_restart;
+
 mod replaced;
 mod rest;
+mod restarts;
 mod results;
 mod scale_down;
 mod update;

@@ -30,6 +30,7 @@ async fn a_set_grows_from_the_lowest_ordinals_and_the_scale_subresource_tells_it
 
         // A hole in the middle is filled first.
         set.patch_server(0, json!({"deletionPriority": 1})).await?;
+        set.wait_seen(0).await?;
         set.scale(2).await?;
         set.wait_ready(&[1, 2]).await?;
         set.scale(4).await?;
@@ -72,6 +73,7 @@ async fn the_strategy_reserve_ids_keeps_removed_ordinals_from_coming_back() -> R
         let set = Gss::create(namespace, &Manifest::plain("game", 3)?.merge(strategy)).await?;
         set.wait_ready(&[0, 1, 2]).await?;
         set.patch_server(1, json!({"opsState": "WaitToBeDeleted"})).await?;
+        set.wait_seen(1).await?;
         set.scale(2).await?;
         set.wait_ready(&[0, 2]).await?;
         assert_eq!(to_value(set.get().await?.spec.reserve_game_server_ids)?, json!([1]));

@@ -15,7 +15,7 @@ async fn idle_ones_go_first_and_those_in_use_last() -> Result<()> {
             (3, "None", 0),
             (2, "Draining", 0),
             (1, "None", 7),
-            (0, "WaitToBeDeleted", -1),
+            (0, "WaitToBeDeleted", 0),
         ] {
             let patch = format!(r#"{{"spec":{{"opsState":"{state}","deletionPriority":{priority}}}}}"#);
             namespace.kubectl(&format!("patch gs game-{ordinal} --type merge -p {patch}")).await?;
@@ -28,6 +28,9 @@ async fn idle_ones_go_first_and_those_in_use_last() -> Result<()> {
             (4, "Allocated"),
             (5, "Maintaining"),
         ];
+        for (ordinal, _) in all {
+            set.wait_seen(ordinal).await?;
+        }
         // One after another, and at last three at once.
         for left in [5, 4, 3, 1] {
             set.scale(left).await?;
