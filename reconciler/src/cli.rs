@@ -39,7 +39,11 @@ struct ControllerArgs {
     #[arg(long, env = "POD_NAME", default_value = "reconciler")]
     identity: String,
     /// How many probes may run at once.
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(
+        long,
+        default_value_t = probe::DEFAULT_MAX_IN_FLIGHT,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
     concurrent_probes: u16,
     #[command(flatten)]
     runtime: RuntimeArgs,

@@ -30,7 +30,8 @@ pub enum LatenessNotice {
     Recovered,
 }
 
-/// Tracks the lags of many sets. `S` identifies a set.
+/// Tracks the lags of many sets. `S` identifies a set, its name alone does not: one that is made again under
+/// the name has been told nothing yet. A set is kept until it is forgotten.
 #[derive(Clone, Debug)]
 pub struct Lateness<S> {
     sets: HashMap<S, Tracked>,
@@ -95,7 +96,7 @@ impl<S: Hash + Eq> Lateness<S> {
         None
     }
 
-    /// Forgets the set: it is gone, or has other qualities now.
+    /// Forgets the set, all of it: it is gone, or has other qualities now.
     pub fn forget(&mut self, set: &S) {
         self.sets.remove(set);
     }
@@ -193,5 +194,8 @@ mod tests {
         assert_eq!(lateness.observe("other", PERIOD, secs(12), secs(9)), None);
         lateness.forget(&"set");
         assert_eq!(said(&mut lateness, 12..24, |_| 12), vec![(21, late(12))]);
+        lateness.forget(&"set");
+        lateness.forget(&"other");
+        assert!(lateness.sets.is_empty(), "{:?}", lateness.sets);
     }
 }

@@ -12,7 +12,7 @@ use super::{Metrics, Note, Results};
 use crate::write::Writer;
 
 /// How many probes run at once unless said otherwise.
-pub const DEFAULT_MAX_IN_FLIGHT: usize = 32;
+pub const DEFAULT_MAX_IN_FLIGHT: u16 = 32;
 
 /// What the prober works with.
 pub struct Context<P> {

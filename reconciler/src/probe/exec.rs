@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use futures::FutureExt;
-use gamewarden_api::quality::Outcome;
+use gamewarden_api::quality::{MAX_RESULT, Outcome};
 use http::{HeaderValue, Request, header::SEC_WEBSOCKET_PROTOCOL};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
@@ -23,8 +23,8 @@ use tower::util::MapRequestLayer;
 
 use super::{Answer, Handler, ProbeTarget, Prober, exec_status};
 
-/// How much of each stream is kept: more than a result may have (1,024 bytes), for what is cut from it.
-const KEPT: usize = 4096;
+/// How many bytes of each stream are kept: more than a result may have, for what is left out of it.
+const KEPT: usize = 4 * MAX_RESULT;
 /// How long it may take until the runtime has taken the command. It is no part of the probe's timeout: a slow
 /// node is not a slow game.
 const CONNECT: Duration = Duration::from_secs(5);

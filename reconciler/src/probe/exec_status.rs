@@ -3,6 +3,13 @@
 //! The API server relays two voices through one Status. The command's own exit code is the server's answer.
 //! Everything else comes from the kubelet or the runtime and says nothing about the game, with one exception:
 //! a command that the image does not have is the set's mistake and will not get better by asking again (§3.2).
+//!
+//! A command that dies with its container ends with 137, as one does that was killed for its own memory: a
+//! failure either way here. Whoever hears it drops it where the pod store shows that the container was stopped
+//! from outside (`runner`). If the store has not heard of that yet, it counts, which shows only with a
+//! failureThreshold of 1. Reading the pod anew would narrow that gap and not close it: the kubelet reports
+//! the end of a container up to a second or more after it, and every script that exits with 128 or more
+//! would cost a read.
 
 use gamewarden_api::quality::{Outcome, result_text};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;

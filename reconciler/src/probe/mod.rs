@@ -15,9 +15,9 @@
 //!                                             GameServer
 //! ```
 //!
-//! Memory holds counters and texts only. What has been said of a server is on its GameServer, and every
-//! outcome is compared with that: a write that failed, or a GameServer that was made again, is made good by
-//! the next outcome.
+//! Memory holds counters and texts only. What has been said of a server is on its GameServer, and the verdict
+//! that holds is compared with that: at every outcome, a moment after a write that failed, and as soon as a
+//! GameServer is made (again).
 
 mod attempt;
 mod context;
@@ -28,9 +28,13 @@ mod fixtures;
 mod metrics;
 mod note;
 mod results;
+mod retries;
 mod runner;
+#[cfg(test)]
+mod runner_fixture;
 mod targets;
 mod verdict;
+mod what;
 mod writes;
 
 use std::{future::Future, time::Duration};

@@ -2,15 +2,20 @@
 //!
 //! One task owns all state, so nothing is locked; probes and writes are tasks of their own that report back.
 
-use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use gamewarden_api::{
-    GameServerSet,
+    GameServer,
     quality::Verdict,
     schedule::{Lateness, Start},
 };
 use jiff::Timestamp;
-use kube::runtime::reflector::{ObjectRef, store::WriterDropped};
+use kube::runtime::reflector::store::WriterDropped;
 use tokio::{
     sync::mpsc,
     task::{AbortHandle, Id, JoinError, JoinSet},
@@ -22,8 +27,9 @@ use super::{
     Context, Note, Prober,
     attempt::{Report, attempt},
     metrics::ProbeLabels,
-    targets::{Key, Now, Targets, What},
+    targets::{Key, Now, Targets, server_of},
     verdict::{Saying, VerdictWriter, tell},
+    what::What,
     writes::Writes,
 };
 
@@ -69,7 +75,8 @@ struct Runner<P> {
     context: Context<P>,
     epoch: Instant,
     targets: Targets,
-    lateness: Lateness<ObjectRef<GameServerSet>>,
+    /// By the uid of the set.
+    lateness: Lateness<String>,
     /// Probes that run and are to be heard.
     running: HashMap<Key, Running>,
     probes: JoinSet<()>,
@@ -88,7 +95,8 @@ struct Running {
 enum Happened {
     Reported(Id, Report),
     Ended(Result<Id, JoinError>),
-    Written(Vec<Key>),
+    /// They have their turn to be said.
+    Turn(BTreeSet<Key>),
 }
 
 impl<P: Prober> Runner<P> {
@@ -157,7 +165,7 @@ impl<P: Prober> Runner<P> {
             biased;
             Some((id, report)) = self.reports.recv() => Happened::Reported(id, report),
             Some(ended) = self.probes.join_next_with_id() => Happened::Ended(ended.map(|(id, ())| id)),
-            waiting = self.writes.ended() => Happened::Written(waiting.into_iter().collect()),
+            keys = self.writes.turn() => Happened::Turn(keys),
         }
     }
 
@@ -165,8 +173,8 @@ impl<P: Prober> Runner<P> {
         match happened {
             Happened::Reported(id, report) => self.reported(id, report),
             Happened::Ended(ended) => self.ended(ended),
-            Happened::Written(waiting) => {
-                for key in waiting {
+            Happened::Turn(keys) => {
+                for key in keys {
                     self.say(&key);
                 }
             }
@@ -189,11 +197,14 @@ impl<P: Prober> Runner<P> {
         for uid in changed.gone {
             self.context.results.forget(&uid);
         }
-        for set in changed.requalified {
-            self.lateness.forget(&set);
+        for set in changed.requalified.iter().chain(&changed.left) {
+            self.lateness.forget(set);
         }
         for note in changed.notes {
             tell(&self.context.notes, &self.context.metrics, note);
+        }
+        for key in self.targets.new_servers(&self.context.servers) {
+            self.say(&key);
         }
     }
 
@@ -246,9 +257,9 @@ impl<P: Prober> Runner<P> {
 
         let lag = now.saturating_sub(due);
         self.context.metrics.lag.observe(lag.as_secs_f64());
-        let set = scheduled.set.clone();
-        if let Some(notice) = self.lateness.observe(set.clone(), settings.period, lag, now)
-            && let Some(set) = self.context.sets.get(&set)
+        let set_uid = scheduled.set.extra.uid.clone().unwrap_or_default();
+        if let Some(notice) = self.lateness.observe(set_uid, settings.period, lag, now)
+            && let Some(set) = self.context.sets.get(&scheduled.set)
         {
             let note = Note::about_lateness(&set, &notice, Timestamp::now());
             tell(&self.context.notes, &self.context.metrics, note);
@@ -314,12 +325,17 @@ impl<P: Prober> Runner<P> {
 
     /// Compares the verdict that holds with the GameServer, and has it written where they differ.
     fn say(&mut self, key: &Key) {
-        let Some(scheduled) = self.targets.scheduled.get(key) else {
-            return;
-        };
-        let Some(verdict) = scheduled.counter.verdict() else {
-            return;
-        };
+        match self.saying(key) {
+            Some((saying, server)) => self.writes.say(key, saying, server),
+            None => self.writes.nothing_to_say(key),
+        }
+    }
+
+    /// The verdict that holds, and the GameServer of which it is to be said. Without one there is nothing to
+    /// say; the look that finds it says it.
+    fn saying(&self, key: &Key) -> Option<(Saying, Arc<GameServer>)> {
+        let scheduled = self.targets.scheduled.get(key)?;
+        let verdict = scheduled.counter.verdict()?;
         match &verdict {
             Verdict::True { result } | Verdict::False { result } => {
                 // The verdict may have been written by a process that ended before the status had its text:
@@ -331,14 +347,9 @@ impl<P: Prober> Runner<P> {
             }
             Verdict::Unknown { .. } => {}
         }
-        let name = ObjectRef::new(&scheduled.pod.name)
-            .within(scheduled.pod.namespace.as_deref().unwrap_or_default());
-        let (Some(set), Some(server)) =
-            (self.context.sets.get(&scheduled.set), self.context.servers.get(&name))
-        else {
-            // No GameServer yet, or no longer: the next outcome looks again.
-            return;
-        };
+        let set = self.context.sets.get(&scheduled.set)?;
+        let name = server_of(&scheduled.pod.name, scheduled.pod.namespace.as_deref());
+        let server = self.context.servers.get(&name)?;
         let saying = Saying {
             pod: scheduled.pod.clone(),
             pod_uid: Arc::clone(&key.pod_uid),
@@ -346,7 +357,7 @@ impl<P: Prober> Runner<P> {
             quality: Arc::clone(&key.quality),
             verdict,
         };
-        self.writes.say(key, saying, server);
+        Some((saying, server))
     }
 
     fn gauge(&self) {
@@ -368,3 +379,7 @@ async fn at(when: Option<Instant>) {
 #[cfg(test)]
 #[path = "runner_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "runner_again_tests.rs"]
+mod again_tests;

@@ -1,156 +1,14 @@
 //! The loop against a prober that answers as told and an API server that holds one GameServer; paused time.
 
-use std::sync::Mutex;
-
 use futures::{FutureExt, StreamExt};
-use gamewarden_api::quality::Outcome;
-use k8s_openapi::api::core::v1::Pod;
-use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use tokio::{sync::Notify, time::sleep};
+use tokio::time::sleep;
 
 use super::super::{
-    Answer, Metrics, ProbeTarget, Results,
-    fixtures::{Filled, Server, Stores, idle, pod, running, server, set},
+    fixtures::{idle, pod, running, server},
+    runner_fixture::{Does, Fixture, failure, seconds, success, unknown},
 };
 use super::*;
-
-/// What the prober does: how long it takes, what it says, how long it hangs after its timeout.
-#[derive(Clone)]
-enum Does {
-    Says(Outcome),
-    SaysAfter(Duration, Outcome),
-    Hangs(Duration),
-}
-
-#[derive(Clone)]
-struct Fake(Arc<Mutex<State>>);
-
-struct State {
-    does: Does,
-    starts: Vec<Instant>,
-    at_once: usize,
-    most_at_once: usize,
-}
-
-/// Counts one probe while it lives.
-struct Alive(Fake);
-
-impl Drop for Alive {
-    fn drop(&mut self) {
-        self.0.0.lock().unwrap().at_once -= 1;
-    }
-}
-
-impl Prober for Fake {
-    async fn probe(&self, target: &ProbeTarget, timeout: Duration) -> Answer {
-        assert_eq!((&*target.namespace, &*target.pod, &*target.container), ("ns", "game-0", "main"));
-        let does = {
-            let mut state = self.0.lock().unwrap();
-            state.starts.push(Instant::now());
-            state.at_once += 1;
-            state.most_at_once = state.most_at_once.max(state.at_once);
-            state.does.clone()
-        };
-        let alive = Alive(self.clone());
-        match does {
-            Does::Says(outcome) => Answer::of(outcome),
-            Does::SaysAfter(time, outcome) => {
-                sleep(time).await;
-                Answer::of(outcome)
-            }
-            Does::Hangs(time) => {
-                sleep(timeout).await;
-                let hanging = async move {
-                    let _alive = alive;
-                    sleep(time).await;
-                };
-                Answer { outcome: failure("timed out after 1s"), hanging: Some(hanging.boxed()) }
-            }
-        }
-    }
-}
-
-fn success(result: &str) -> Outcome {
-    Outcome::Success { result: result.to_owned() }
-}
-
-fn failure(result: &str) -> Outcome {
-    Outcome::Failure { result: result.to_owned() }
-}
-
-fn unknown() -> Outcome {
-    Outcome::Unknown { reason: "connection refused".to_owned() }
-}
-
-struct Fixture {
-    prober: Fake,
-    stores: Stores,
-    server: Server,
-    changed: Arc<Notify>,
-    results: Results,
-    notes: mpsc::Receiver<Note>,
-    news: futures::channel::mpsc::UnboundedReceiver<ObjectRef<Pod>>,
-    shutdown: CancellationToken,
-    run: tokio::task::JoinHandle<Result<(), Error>>,
-}
-
-impl Fixture {
-    fn start(does: Does, qualities: Value) -> Self {
-        let state = State { does, starts: vec![], at_once: 0, most_at_once: 0 };
-        let prober = Fake(Arc::new(Mutex::new(state)));
-        let stores = Stores {
-            sets: Filled::with([set(1, qualities)]),
-            pods: Filled::with([pod("c://1", running())]),
-            servers: Filled::with([server(1)]),
-        };
-        let server = Server::with(server(1));
-        let (changed, results, shutdown) =
-            (Arc::new(Notify::new()), Results::default(), CancellationToken::new());
-        let (sender, notes) = mpsc::channel(16);
-        let (queue, news) = futures::channel::mpsc::unbounded();
-        let context = Context {
-            writer: crate::write::Writer::new(server.client()),
-            prober: prober.clone(),
-            sets: stores.sets.store.clone(),
-            pods: stores.pods.store.clone(),
-            servers: stores.servers.store.clone(),
-            changed: Arc::clone(&changed),
-            news: queue,
-            notes: sender,
-            results: results.clone(),
-            metrics: Metrics::register(&mut Registry::default()),
-            max_in_flight: 2,
-        };
-        let run = tokio::spawn(run(context, shutdown.clone()));
-        Self { prober, stores, server, changed, results, notes, news, shutdown, run }
-    }
-
-    fn does(&self, does: Does) {
-        self.prober.0.lock().unwrap().does = does;
-    }
-
-    fn starts(&self) -> usize {
-        self.prober.0.lock().unwrap().starts.len()
-    }
-
-    /// Shows the stores what the API server holds, as a watch does.
-    fn watch(&mut self) {
-        let object = self.server.0.lock().unwrap().object.clone();
-        self.stores.servers.apply(object.unwrap());
-        self.changed.notify_waiters();
-    }
-
-    fn pod(&mut self, pod: Value) {
-        self.stores.pods.apply(pod);
-        self.changed.notify_waiters();
-    }
-}
-
-/// Time passes in the test only while everybody waits.
-async fn seconds(n: u64) {
-    sleep(Duration::from_secs(n)).await;
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_verdict_is_written_once_and_the_next_when_it_differs() {
@@ -202,14 +60,6 @@ async fn until_the_watch_shows_our_write_a_repeated_verdict_costs_no_second_acti
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_write_that_failed_is_tried_again_by_the_next_outcome() {
-    let it = Fixture::start(Does::Says(success("0")), json!([idle()]));
-    it.server.0.lock().unwrap().refuse = vec![500, 403];
-    seconds(12).await;
-    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_conflict_is_decided_again_on_the_fresh_object() {
     let it = Fixture::start(Does::Says(success("0")), json!([idle()]));
     // Somebody wrote since the store saw it.
@@ -217,19 +67,6 @@ async fn a_conflict_is_decided_again_on_the_fresh_object() {
     seconds(4).await;
     assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
     assert_eq!(it.server.patches().len(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_game_server_that_was_made_again_gets_its_verdict() {
-    let mut it = Fixture::start(Does::Says(success("0")), json!([idle()]));
-    seconds(4).await;
-    it.watch();
-    let mut new = server(50);
-    new["metadata"]["uid"] = json!("another");
-    it.server.0.lock().unwrap().object = Some(new);
-    it.watch();
-    seconds(4).await;
-    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use std::{
 };
 
 use gamewarden_api::{
-    GameServerSet,
+    GameServer, GameServerSet,
     quality::{Counter, ProbeSettings},
     schedule::{Schedule, Target, target},
     types::ServiceQuality,
@@ -22,7 +22,11 @@ use kube::{
     runtime::reflector::{Lookup, ObjectRef, Store},
 };
 
-use super::{Handler, Note, ProbeTarget};
+use super::{
+    Note,
+    verdict::speaks_for,
+    what::{Problem, What, what},
+};
 
 /// A quality of a pod.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -42,15 +46,6 @@ pub(super) struct Scheduled {
     not_before: Duration,
 }
 
-/// What its turn does.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// Asks this run of the container.
-    Probe { target: ProbeTarget, container_id: String },
-    /// Says that the container is not running.
-    NotRunning { container: String },
-}
-
 /// What a look at the stores has changed.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
@@ -60,8 +55,10 @@ pub(super) struct Changed {
     pub(super) obsolete: Vec<Key>,
     /// Uids of pods that are gone.
     pub(super) gone: Vec<Arc<str>>,
-    /// Sets whose qualities are others now.
-    pub(super) requalified: HashSet<ObjectRef<GameServerSet>>,
+    /// Uids of sets whose qualities are others now.
+    pub(super) requalified: Vec<String>,
+    /// Uids of sets that are gone.
+    pub(super) left: Vec<String>,
     /// What people are to be told.
     pub(super) notes: Vec<Note>,
 }
@@ -79,6 +76,8 @@ pub(super) struct Targets {
     pub(super) schedule: Schedule<Key>,
     pub(super) scheduled: HashMap<Key, Scheduled>,
     pods: HashMap<Arc<str>, Seen>,
+    /// By uid, as they were at the last look.
+    sets: HashMap<String, Arc<GameServerSet>>,
     said: HashMap<String, Said>,
 }
 
@@ -87,6 +86,8 @@ struct Seen {
     pod: Arc<Pod>,
     set: Arc<GameServerSet>,
     keys: Vec<Key>,
+    /// Uid of its GameServer.
+    server: Option<String>,
 }
 
 /// What was said about a set's qualities.
@@ -100,22 +101,19 @@ impl Targets {
     /// Brings everything in step with the stores. Pods that are as they were cost next to nothing.
     pub(super) fn sync(&mut self, pods: &Store<Pod>, sets: &Store<GameServerSet>, now: Now) -> Changed {
         let mut changed = Changed::default();
+        self.sync_sets(sets, &mut changed);
         let mut alive: HashSet<Arc<str>> = HashSet::with_capacity(self.pods.len());
         for pod in pods.state() {
-            let Some((uid, set)) = pod.metadata.uid.clone().zip(owner(&pod, sets)) else {
+            let Some((uid, set)) = pod.metadata.uid.clone().zip(owner(&pod, &self.sets)) else {
                 continue;
             };
             let uid: Arc<str> =
                 self.pods.get_key_value(uid.as_str()).map_or_else(|| uid.into(), |(uid, _)| Arc::clone(uid));
             alive.insert(Arc::clone(&uid));
             if let Some(seen) = self.pods.get_mut(&uid) {
-                let same = same_qualities(&seen.set, &set);
-                if same && Arc::ptr_eq(&seen.pod, &pod) {
+                if same_qualities(&seen.set, &set) && Arc::ptr_eq(&seen.pod, &pod) {
                     seen.set = set;
                     continue;
-                }
-                if !same {
-                    changed.requalified.insert(set.to_object_ref(()));
                 }
             }
             self.look(&uid, pod, set, now, &mut changed);
@@ -127,9 +125,43 @@ impl Targets {
             }
             changed.gone.push(uid);
         }
-        self.said
-            .retain(|uid, _| self.pods.values().any(|seen| seen.set.metadata.uid.as_deref() == Some(uid)));
         changed
+    }
+
+    fn sync_sets(&mut self, sets: &Store<GameServerSet>, changed: &mut Changed) {
+        let now = sets.state().into_iter().filter_map(|set| Some((set.metadata.uid.clone()?, set)));
+        let before = std::mem::replace(&mut self.sets, now.collect());
+        for (uid, before) in before {
+            match self.sets.get(&uid) {
+                Some(after) if same_qualities(&before, after) => {}
+                Some(_) => changed.requalified.push(uid),
+                None => {
+                    self.said.remove(&uid);
+                    changed.left.push(uid);
+                }
+            }
+        }
+    }
+
+    /// The qualities of the pods whose GameServer is another one than at the last call, or has appeared since:
+    /// nothing has been said of it yet.
+    pub(super) fn new_servers(&mut self, servers: &Store<GameServer>) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for (uid, seen) in &mut self.pods {
+            let (name, namespace) =
+                (seen.pod.metadata.name.as_deref(), seen.pod.metadata.namespace.as_deref());
+            let server = servers.get(&server_of(name.unwrap_or_default(), namespace));
+            let server = server.filter(|server| speaks_for(server, uid));
+            let server = server.as_ref().and_then(|server| server.metadata.uid.as_ref());
+            if server == seen.server.as_ref() {
+                continue;
+            }
+            if server.is_some() {
+                keys.extend(seen.keys.iter().cloned());
+            }
+            seen.server = server.cloned();
+        }
+        keys
     }
 
     /// Whether what the key asks is still there, by the store as it is now.
@@ -175,10 +207,12 @@ impl Targets {
                 Err(problem) => self.say(&set, quality, problem, changed),
             }
         }
-        let before = self.pods.insert(Arc::clone(uid), Seen { pod, set, keys: keys.clone() });
-        for key in before.into_iter().flat_map(|seen| seen.keys).filter(|key| !keys.contains(key)) {
-            self.drop_key(&key, changed);
+        let before = self.pods.remove(uid);
+        let (old_keys, server) = before.map_or_else(Default::default, |seen| (seen.keys, seen.server));
+        for key in old_keys.iter().filter(|key| !keys.contains(key)) {
+            self.drop_key(key, changed);
         }
+        self.pods.insert(Arc::clone(uid), Seen { pod, set, keys, server });
     }
 
     /// Takes up `new`, and keeps of what was known under its key what still holds.
@@ -247,68 +281,6 @@ impl Scheduled {
     }
 }
 
-impl What {
-    /// Whether the same container is asked the same way, apart from its restarts.
-    fn asks_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Probe { target: a, .. }, Self::Probe { target: b, .. }) => a == b,
-            (Self::Probe { target, .. }, Self::NotRunning { container })
-            | (Self::NotRunning { container }, Self::Probe { target, .. }) => target.container == *container,
-            (Self::NotRunning { container: a }, Self::NotRunning { container: b }) => a == b,
-        }
-    }
-}
-
-/// Why a quality cannot be probed as it is written.
-struct Problem {
-    reason: &'static str,
-    message: String,
-}
-
-/// What the quality's turn does on this pod and when its container started; `None` where it has no turns now.
-fn what(pod: &Pod, quality: &ServiceQuality) -> Result<Option<(What, Option<Timestamp>)>, Problem> {
-    let handler = handler(quality)?;
-    match target(pod, quality) {
-        Target::Probe { container, started_at, container_id } => {
-            let target = ProbeTarget {
-                namespace: pod.metadata.namespace.clone().unwrap_or_default(),
-                pod: pod.name_any(),
-                container,
-                handler,
-            };
-            Ok(Some((What::Probe { target, container_id }, Some(started_at))))
-        }
-        Target::NotRunning { container } => Ok(Some((What::NotRunning { container }, None))),
-        Target::NoOutcome => Ok(None),
-        Target::Misconfigured { message } => Err(misconfigured(message)),
-    }
-}
-
-fn handler(quality: &ServiceQuality) -> Result<Handler, Problem> {
-    if let Some(exec) = &quality.exec {
-        return match exec.command.as_deref() {
-            Some(command) if !command.is_empty() => Ok(Handler::Exec(command.to_vec())),
-            _ => Err(misconfigured("exec has no command".to_owned())),
-        };
-    }
-    let other = [
-        ("httpGet", quality.http_get.is_some()),
-        ("tcpSocket", quality.tcp_socket.is_some()),
-        ("grpc", quality.grpc.is_some()),
-    ];
-    match other.iter().find(|(_, there)| *there) {
-        Some((name, _)) => Err(Problem {
-            reason: "ProbeNotSupported",
-            message: format!("{name} probes come with a later version; only exec runs today"),
-        }),
-        None => Err(misconfigured("there is no probe: say exec".to_owned())),
-    }
-}
-
-fn misconfigured(message: String) -> Problem {
-    Problem { reason: "ProbeMisconfigured", message }
-}
-
 /// When the first probe of a container may start. The node's clock may go wrong against ours, so the
 /// initial delay is the longest wait, and what has passed of it counts as far as it is plausible.
 fn not_before(started_at: Option<Timestamp>, quality: &ServiceQuality, now: Now) -> Duration {
@@ -321,16 +293,23 @@ fn not_before(started_at: Option<Timestamp>, quality: &ServiceQuality, now: Now)
     now.since_epoch + delay.saturating_sub(since)
 }
 
-/// The set that controls the pod, as the store has it.
-fn owner(pod: &Pod, sets: &Store<GameServerSet>) -> Option<Arc<GameServerSet>> {
+/// The GameServer of the pod: it has the pod's name.
+pub(super) fn server_of(pod_name: &str, namespace: Option<&str>) -> ObjectRef<GameServer> {
+    ObjectRef::new(pod_name).within(namespace.unwrap_or_default())
+}
+
+/// The set that controls the pod, if it is one of these, which are found by their uid.
+fn owner(pod: &Pod, sets: &HashMap<String, Arc<GameServerSet>>) -> Option<Arc<GameServerSet>> {
     let owner = pod.owner_references().iter().find(|owner| owner.controller == Some(true))?;
     if owner.kind != <GameServerSet as Resource>::kind(&())
         || owner.api_version != <GameServerSet as Resource>::api_version(&())
     {
         return None;
     }
-    let reference = ObjectRef::new(&owner.name).within(pod.metadata.namespace.as_deref()?);
-    sets.get(&reference).filter(|set| set.metadata.uid.as_ref() == Some(&owner.uid))
+    let set = sets.get(&owner.uid)?;
+    let named =
+        set.metadata.namespace == pod.metadata.namespace && set.metadata.name.as_ref() == Some(&owner.name);
+    named.then(|| Arc::clone(set))
 }
 
 fn same_qualities(before: &Arc<GameServerSet>, after: &Arc<GameServerSet>) -> bool {

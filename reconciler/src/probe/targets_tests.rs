@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::fixtures::{Filled, STARTED, idle, pod, running, set};
+use super::super::fixtures::{Filled, STARTED, idle, pod, running, server, set};
 use super::*;
 
 struct Fixture {
@@ -113,7 +113,7 @@ fn an_edited_command_is_another_question_and_an_edited_action_is_not() {
     fixture.sets.apply(set(2, json!([edited])));
     let changed = fixture.look(1);
     assert_eq!(changed.obsolete, []);
-    assert_eq!(changed.requalified.len(), 1);
+    assert_eq!(changed.requalified, ["set-uid"]);
 
     edited["exec"] = json!({"command": ["other"]});
     fixture.sets.apply(set(3, json!([edited])));
@@ -164,4 +164,49 @@ fn what_cannot_be_probed_is_said_once_for_each_generation() {
         said(json!({"name": "typo", "containerName": "mian", "exec": {"command": ["x"]}})),
         pair("ProbeMisconfigured", "serviceQualities[typo]: the pod has no container \"mian\"; it has main")
     );
+}
+
+#[test]
+fn sets_that_left_are_told_by_their_uid() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    fixture.look(0);
+    let mut again = set(1, json!([idle()]));
+    again["metadata"]["uid"] = json!("another");
+    fixture.sets.apply(again.clone());
+    let changed = fixture.look(1);
+    assert_eq!((changed.left, changed.requalified), (vec!["set-uid".to_owned()], vec![]), "made again");
+    assert_eq!(changed.gone, [Arc::from("pod-uid")], "its pods are not the new set's");
+
+    // Without a pod of it, too.
+    fixture.sets.apply(set(2, json!([])));
+    fixture.look(2);
+    fixture.sets.delete(set(2, json!([])));
+    assert_eq!(fixture.look(3).left, ["set-uid"]);
+    assert_eq!(fixture.look(4).left, Vec::<String>::new(), "once");
+}
+
+#[test]
+fn a_new_game_server_is_told_once() {
+    let mut fixture = Fixture::new(json!([idle()]));
+    let mut servers = Filled::with([]);
+    fixture.look(0);
+    let none: [Key; 0] = [];
+    assert_eq!(fixture.targets.new_servers(&servers.store), none, "there is none");
+    servers.apply(server(1));
+    assert_eq!(fixture.targets.new_servers(&servers.store), [key("idle")]);
+    servers.apply(server(2));
+    assert_eq!(fixture.targets.new_servers(&servers.store), none, "another version of it");
+    // A pod that is looked at anew is still the one that was.
+    fixture.pods.apply(pod("c://2", running()));
+    fixture.look(1);
+    assert_eq!(fixture.targets.new_servers(&servers.store), none, "the pod has changed");
+
+    let mut other = server(3);
+    other["metadata"]["uid"] = json!("another");
+    other["metadata"]["ownerReferences"][0]["uid"] = json!("a newer pod");
+    servers.apply(other.clone());
+    assert_eq!(fixture.targets.new_servers(&servers.store), none, "another pod's");
+    other["metadata"]["ownerReferences"][0]["uid"] = json!("pod-uid");
+    servers.apply(other);
+    assert_eq!(fixture.targets.new_servers(&servers.store), [key("idle")], "ours by now");
 }

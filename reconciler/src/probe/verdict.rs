@@ -38,7 +38,7 @@ pub(super) struct Saying {
 impl Saying {
     /// What is to be written to `server`, if anything is.
     pub(super) fn decide(&self, server: &GameServer) -> Option<Decision> {
-        if server.metadata.deletion_timestamp.is_some() || !belongs_to(server, &self.pod_uid) {
+        if !speaks_for(server, &self.pod_uid) {
             return None;
         }
         decide(&Input {
@@ -52,9 +52,11 @@ impl Saying {
     }
 }
 
-/// Whether the GameServer is the one of this pod: one that another pod owns was made anew under the name.
-fn belongs_to(server: &GameServer, pod_uid: &str) -> bool {
-    server.owner_references().iter().filter(|owner| owner.kind == "Pod").all(|owner| owner.uid == pod_uid)
+/// Whether the GameServer stands for this pod: one that another pod owns was made anew under the name, and one
+/// that is being deleted takes no verdict any more.
+pub(super) fn speaks_for(server: &GameServer, pod_uid: &str) -> bool {
+    server.metadata.deletion_timestamp.is_none()
+        && server.owner_references().iter().filter(|o| o.kind == "Pod").all(|owner| owner.uid == pod_uid)
 }
 
 /// Writes verdicts.
@@ -66,20 +68,20 @@ pub(super) struct VerdictWriter {
 }
 
 impl VerdictWriter {
-    /// Writes `saying`, of which `server` is the GameServer as last seen. An error is logged and counted:
-    /// the next outcome will find the record unchanged and try again.
+    /// Writes `saying`, of which `server` is the GameServer as last seen. An error is logged; whoever asked
+    /// tries again.
     pub(super) async fn write(&self, saying: &Saying, server: Arc<GameServer>) -> WriteResult {
         let result = match self.try_write(saying, server).await {
             Ok(result) => result,
             Err(error) => {
-                tracing::warn!(%error, quality = %saying.quality, "verdict not written; the next outcome tries again");
+                tracing::warn!(%error, quality = %saying.quality, "verdict not written; will try again");
                 WriteResult::Error
             }
         };
         if matches!(result, WriteResult::Conflict) {
             tracing::warn!(
                 server = %saying.pod, quality = %saying.quality,
-                "verdict not written: {TRIES} tries met newer versions; the next outcome tries again"
+                "verdict not written: {TRIES} tries met newer versions; will try again"
             );
         }
         result

@@ -1,7 +1,8 @@
 //! Which verdicts are being written, and which wait for their turn.
 //!
 //! The verdicts of one server are written one after another (two qualities that flip together would only
-//! meet each other's versions), those of different servers side by side.
+//! meet each other's versions), those of different servers side by side. One that failed is tried again after
+//! a while, with the verdict that holds then.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -11,23 +12,27 @@ use std::{
 use gamewarden_api::GameServer;
 use tokio::{
     sync::Semaphore,
-    task::{Id, JoinSet},
+    task::{Id, JoinError, JoinSet},
+    time::Instant,
 };
 
 use super::{
-    metrics::{Metrics, WriteLabels},
+    metrics::{Metrics, WriteLabels, WriteResult},
+    retries::Retries,
     targets::Key,
     verdict::{Saying, VerdictWriter},
 };
 
-/// Writes in flight, by pod.
+/// Writes in flight, at most one for each pod, and those that are to be tried again.
 pub(super) struct Writes {
     writer: Arc<VerdictWriter>,
     metrics: Metrics,
     slots: Arc<Semaphore>,
-    tasks: JoinSet<()>,
-    pods: HashMap<Id, Arc<str>>,
+    tasks: JoinSet<WriteResult>,
+    keys: HashMap<Id, Key>,
+    /// By pod: who waits for the write in flight.
     waiting: HashMap<Arc<str>, BTreeSet<Key>>,
+    retries: Retries,
 }
 
 impl Writes {
@@ -38,8 +43,9 @@ impl Writes {
             metrics,
             slots: Arc::new(Semaphore::new(slots)),
             tasks: JoinSet::new(),
-            pods: HashMap::new(),
+            keys: HashMap::new(),
             waiting: HashMap::new(),
+            retries: Retries::default(),
         }
     }
 
@@ -51,6 +57,7 @@ impl Writes {
             return;
         }
         if saying.decide(&server).is_none() {
+            self.retries.settled(key);
             return;
         }
         let (writer, metrics, slots) =
@@ -60,24 +67,42 @@ impl Writes {
             let _slot = slots.acquire().await;
             let result = writer.write(&saying, server).await;
             metrics.writes.get_or_create(&WriteLabels { result }).inc();
+            result
         });
-        self.pods.insert(task.id(), Arc::clone(&key.pod_uid));
+        self.keys.insert(task.id(), key.clone());
         self.waiting.insert(Arc::clone(&key.pod_uid), BTreeSet::new());
     }
 
-    /// Resolves when a write has ended, with the keys that waited for it; never while there is none.
-    /// Cancelling it loses nothing.
-    pub(super) async fn ended(&mut self) -> BTreeSet<Key> {
-        let id = match self.tasks.join_next_with_id().await {
-            Some(Ok((id, ()))) => id,
-            Some(Err(error)) => {
+    /// Takes note that there is nothing to say for `key`, or nobody to say it of.
+    pub(super) fn nothing_to_say(&mut self, key: &Key) {
+        self.retries.settled(key);
+    }
+
+    /// Resolves when something is to be said (again), with the keys: those that waited for a write that has
+    /// ended, or whose write failed a while ago. Cancelling it loses nothing.
+    pub(super) async fn turn(&mut self) -> BTreeSet<Key> {
+        tokio::select! {
+            Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+            due = self.retries.due() => due,
+        }
+    }
+
+    fn ended(&mut self, ended: Result<(Id, WriteResult), JoinError>) -> BTreeSet<Key> {
+        let (id, result) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
                 tracing::error!(%error, "a verdict's write ended before its time");
-                error.id()
+                (error.id(), WriteResult::Error)
             }
-            None => std::future::pending().await,
         };
-        let waiting = self.pods.remove(&id).and_then(|pod| self.waiting.remove(&pod));
-        waiting.unwrap_or_default()
+        let Some(key) = self.keys.remove(&id) else {
+            return BTreeSet::new();
+        };
+        match result {
+            WriteResult::Conflict | WriteResult::Error => self.retries.failed(&key, Instant::now()),
+            WriteResult::Written | WriteResult::Unchanged | WriteResult::Gone => self.retries.settled(&key),
+        }
+        self.waiting.remove(&key.pod_uid).unwrap_or_default()
     }
 
     /// Whether nothing is being written.
