@@ -67,12 +67,6 @@ impl Involved {
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
         }
     }
-
-    /// Namespace of the object, and of its events.
-    #[must_use]
-    pub fn namespace(&self) -> &str {
-        &self.namespace
-    }
 }
 
 impl Event {
@@ -126,6 +120,14 @@ fn limited(message: &str) -> &str {
     cut(message, 1024)
 }
 
+/// Longest text of somebody else's (a probe, a field) that a message quotes, in bytes (design §2, Events).
+const MAX_QUOTED: usize = 256;
+
+/// Somebody else's text as messages quote it.
+pub(crate) fn quoted(text: &str) -> &str {
+    cut(text, MAX_QUOTED)
+}
+
 /// The text cut to at most `max` bytes, on a character boundary.
 #[must_use]
 pub fn cut(text: &str, max: usize) -> &str {
@@ -144,7 +146,7 @@ mod tests {
     fn event(occurrence: &str) -> Event {
         Event {
             type_: EventType::Warning,
-            reason: "GsStateChanged".into(),
+            reason: names::reason::GS_STATE_CHANGED.into(),
             message: "OpsState turn from None to Maintaining demo-gs-0".into(),
             occurrence: occurrence.into(),
         }

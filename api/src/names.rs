@@ -3,8 +3,7 @@
 //! Those under `game.kruise.io/` are OpenKruiseGame's, so that selectors, dashboards and scripts written for
 //! it keep working; those under `gamewarden.dev/` are ours.
 
-/// API group of the custom resources.
-pub const GROUP: &str = "game.kruise.io";
+pub mod reason;
 
 /// Prefix of the keys that an action may not touch, with [`OURS`].
 pub const OKG: &str = "game.kruise.io/";
@@ -40,8 +39,16 @@ pub const TEMPLATE_METADATA_HASH: &str = "game.kruise.io/gsTemplate-metadata-has
 
 /// Prefix of labels and annotations that are copied from a GameServer to its pod.
 pub const GS_SYNC: &str = "gs-sync/";
-/// Label on pods: Kruise's lifecycle state.
+/// Label on pods: Kruise's lifecycle state, one of the `LIFECYCLE_` values below.
 pub const LIFECYCLE_STATE: &str = "lifecycle.apps.kruise.io/state";
+/// Lifecycle state of a pod that no hook and no update holds.
+pub const LIFECYCLE_NORMAL: &str = "Normal";
+/// Lifecycle state of a pod that a hook holds before its update.
+pub const LIFECYCLE_PREPARING_UPDATE: &str = "PreparingUpdate";
+/// Lifecycle state of a pod whose containers are being exchanged.
+pub const LIFECYCLE_UPDATING: &str = "Updating";
+/// Lifecycle state of a pod that a preDelete hook holds.
+pub const LIFECYCLE_PREPARING_DELETE: &str = "PreparingDelete";
 /// Label on pods: the pod's own name, as StatefulSets set it.
 pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// Label on pods: the ordinal, as StatefulSets set it.

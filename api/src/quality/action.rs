@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Notice, is_reserved, key_problem, label_value_problem,
-    notice::{cut, reason},
-};
+use super::{Notice, is_reserved, key_problem, label_value_problem};
 use crate::{
+    event::quoted,
+    names::reason,
     template::Template,
     types::{GameServerContainer, IntOrString, OpsState, ServiceQuality, ServiceQualityAction},
 };
 
 /// What is new about a verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(super) enum Change {
     /// The state, or it is the first one.
     State,
     /// Only the result.
@@ -22,31 +21,30 @@ pub enum Change {
 
 /// What the actions that fire set, later ones over earlier ones. What is `None` or missing is not touched.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Effect {
+pub(super) struct Effect {
     /// Whether any action fires.
-    pub fired: bool,
+    pub(super) fired: bool,
     /// The opsState named.
-    pub ops_state: Option<OpsState>,
+    pub(super) ops_state: Option<OpsState>,
     /// The update priority named.
-    pub update_priority: Option<i32>,
+    pub(super) update_priority: Option<i32>,
     /// The deletion priority named.
-    pub deletion_priority: Option<i32>,
+    pub(super) deletion_priority: Option<i32>,
     /// Whether to cut the server off from its network.
-    pub network_disabled: Option<bool>,
+    pub(super) network_disabled: Option<bool>,
     /// Container overrides, one per name.
-    pub containers: Vec<GameServerContainer>,
+    pub(super) containers: Vec<GameServerContainer>,
     /// Labels.
-    pub labels: BTreeMap<String, String>,
+    pub(super) labels: BTreeMap<String, String>,
     /// Annotations.
-    pub annotations: BTreeMap<String, String>,
+    pub(super) annotations: BTreeMap<String, String>,
     /// What could not be set, and why.
-    pub notices: Vec<Notice>,
+    pub(super) notices: Vec<Notice>,
 }
 
 /// The effect of a new verdict of `quality`: every action whose `state` matches and whose `result` is empty
 /// or equal, in order. A change of the result alone fires only those that name a result or use it.
-#[must_use]
-pub fn resolve(quality: &ServiceQuality, state: bool, result: &str, change: Change) -> Effect {
+pub(super) fn resolve(quality: &ServiceQuality, state: bool, result: &str, change: Change) -> Effect {
     let mut effect = Effect::default();
     for action in &quality.service_quality_action {
         let wanted = action.result.as_deref().unwrap_or_default();
@@ -116,14 +114,18 @@ impl Effect {
             let text = text.trim();
             match label_value_problem(text) {
                 None => Ok(OpsState::from(text)),
-                Some(problem) => Err(format!("it comes out as {:?}: {problem}", cut(text))),
+                Some(problem) => Err(format!("it comes out as {:?}: {problem}", quoted(text))),
             }
         });
         match rendered {
             Ok(state) => self.ops_state = Some(state),
             Err(problem) => self.notices.push(Notice::new(
                 reason::INVALID_OPS_STATE,
-                values.say(&format!("opsState {:?}", cut(state.as_str())), &problem, "the old value stays"),
+                values.say(
+                    &format!("opsState {:?}", quoted(state.as_str())),
+                    &problem,
+                    "the old value stays",
+                ),
             )),
         }
     }
@@ -179,11 +181,12 @@ impl Values<'_> {
             IntOrString::String(text) => text,
         };
         let value = self.render(text).and_then(|rendered| {
-            let problem = || format!("it comes out as {:?}, which is not an integer", cut(&rendered));
+            let problem = || format!("it comes out as {:?}, which is not an integer", quoted(&rendered));
             rendered.trim().parse().map_err(|_| problem())
         });
-        value
-            .map_err(|problem| self.say(&format!("{field} {:?}", cut(text)), &problem, "the old value stays"))
+        value.map_err(|problem| {
+            self.say(&format!("{field} {:?}", quoted(text)), &problem, "the old value stays")
+        })
     }
 
     fn entry(
@@ -193,7 +196,7 @@ impl Values<'_> {
         value: &str,
         problem: impl Fn(&str) -> Option<&'static str>,
     ) -> Result<String, Skipped> {
-        let what = format!("{kind} {:?}", cut(key));
+        let what = format!("{kind} {:?}", quoted(key));
         if is_reserved(key) {
             let why = "its key belongs to the system, actions may not touch it";
             return Err(Skipped::Reserved(self.say(&what, why, "it is skipped")));
@@ -204,7 +207,7 @@ impl Values<'_> {
         };
         let value = rendered.and_then(|value| match problem(&value) {
             None => Ok(value),
-            Some(problem) => Err(format!("it comes out as {:?}: {problem}", cut(&value))),
+            Some(problem) => Err(format!("it comes out as {:?}: {problem}", quoted(&value))),
         });
         value.map_err(|problem| Skipped::Invalid(self.say(&what, &problem, "it is skipped")))
     }

@@ -4,7 +4,10 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::{Held, Record, record::result_hash};
+use super::{
+    key_problem,
+    record::{Held, Record, result_hash},
+};
 use crate::{
     GameServer, names,
     types::{ServiceQuality, ServiceQualityCondition},
@@ -45,7 +48,8 @@ pub fn conditions(
     qualities.iter().map(condition).collect()
 }
 
-/// Type and status of the pod's conditions `game.kruise.io/<quality>`. A quality without a verdict has none.
+/// Type and status of the pod's conditions `game.kruise.io/<quality>`. A quality without a verdict has none;
+/// nor has one whose name cannot be a condition type: the API server would refuse the others with it.
 #[must_use]
 pub fn pod_conditions(
     qualities: &[ServiceQuality],
@@ -57,7 +61,8 @@ pub fn pod_conditions(
         .iter()
         .filter_map(|quality| {
             let status = record.qualities.get(&quality.name).and_then(Held::status)?;
-            Some((names::quality_condition(&quality.name), status))
+            let type_ = names::quality_condition(&quality.name);
+            key_problem(&type_).is_none().then_some((type_, status))
         })
         .collect()
 }

@@ -89,6 +89,18 @@ fn the_result_is_shown_only_where_it_is_the_one_of_the_record() {
 }
 
 #[test]
+fn a_name_that_no_condition_can_have_keeps_none_of_the_others_back() {
+    let mut world = World::new(qualities("[{name: two words}, {name: ''}, {name: healthy}]"));
+    for quality in ["two words", "", "healthy"] {
+        world.say(quality, &yes(""));
+    }
+    assert_eq!(
+        pod_conditions(&world.qualities, &world.server, &world.pod),
+        [("game.kruise.io/healthy".to_owned(), "True")]
+    );
+}
+
+#[test]
 fn pods_have_a_condition_for_every_verdict() {
     let mut world = world();
     let shown = |world: &World| pod_conditions(&world.qualities, &world.server, &world.pod);

@@ -4,14 +4,15 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Change, Effect, Held, Notice, Record, Verdict,
-    action::{merge_containers, resolve},
+    Notice, Verdict,
+    action::{Change, Effect, merge_containers, resolve},
     merge::{is_ours, merge},
-    notice::{cut, reason},
-    record::result_hash,
+    record::{Held, Record, result_hash},
 };
 use crate::{
-    GameServer, names,
+    GameServer,
+    event::quoted,
+    names::{self, reason},
     time::truncated,
     types::{IntOrString, OpsState, ServiceQuality},
 };
@@ -116,7 +117,7 @@ fn take_up(held: &mut Held, quality: &ServiceQuality, input: &Input<'_>) -> Opti
             let message = format!(
                 "quality {} cannot be asked: {}; its last answer stays in force",
                 quality.name,
-                cut(why)
+                quoted(why)
             );
             notices.push(Notice::new(reason::QUALITY_UNKNOWN, message));
         }

@@ -4,11 +4,11 @@ use crate::types::OpsState;
 
 /// What to write, and whose it is afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Merged {
+pub(super) struct Merged {
     /// The opsState the server should have.
-    pub ops_state: OpsState,
+    pub(super) ops_state: OpsState,
     /// What the qualities have written last; `None` where the value is a person's.
-    pub wrote: Option<OpsState>,
+    pub(super) wrote: Option<OpsState>,
 }
 
 /// Merges the qualities' `opinions` (in the order of the set) with `current`, the opsState that the server
@@ -17,8 +17,7 @@ pub struct Merged {
 /// `None` is no opinion. Among the rest the most protective wins, equal ones by list order. A `current`
 /// that no quality wrote is a person's or a matchmaker's: their Maintaining stays, and their Allocated
 /// gives way only to an opinion.
-#[must_use]
-pub fn merge<'a>(
+pub(super) fn merge<'a>(
     opinions: impl IntoIterator<Item = &'a OpsState>,
     current: &OpsState,
     wrote: Option<&OpsState>,
@@ -50,6 +49,11 @@ pub(super) fn is_ours(current: &OpsState, wrote: Option<&OpsState>) -> bool {
 }
 
 /// The lower, the more protective.
+///
+/// The order of removal (`scale/order.rs`) is nearly this one turned round, and yet another rule: it says which of
+/// two servers goes first, this one what a single server becomes when its qualities disagree. There None is a
+/// state like others, and priority and ordinal decide between equals; here None is no opinion, and the order of
+/// the list decides. Either may change without the other.
 fn rank(state: &OpsState) -> u8 {
     match state {
         OpsState::Maintaining => 0,

@@ -23,14 +23,11 @@ mod record;
 mod settings;
 mod verdict;
 
-pub use action::{Change, Effect, resolve};
 pub use conditions::{conditions, pod_conditions};
 pub use decide::{Decision, Input, decide};
 pub use keys::{is_reserved, key_problem, label_value_problem};
-pub use merge::{Merged, merge};
-pub use notice::{Notice, reason};
+pub use notice::Notice;
 pub use outcome::{MAX_RESULT, Outcome, result_text};
-pub use record::{Held, Record, result_hash};
 pub use settings::ProbeSettings;
 pub use verdict::{Counter, Verdict};
 

@@ -1,5 +1,7 @@
 //! What one probe came to, and the text it printed (design §3.1, §3.2).
 
+use crate::event::cut;
+
 /// Longest result text, in bytes.
 pub const MAX_RESULT: usize = 1024;
 
@@ -42,16 +44,7 @@ pub fn result_text(success: bool, stdout: &[u8], stderr: &[u8]) -> String {
 fn cleaned(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output).replace(['|', '\n', '\r'], "");
     let text = text.trim();
-    cut_at(text, MAX_RESULT).trim_end().to_owned()
-}
-
-/// The first `max` bytes at most, whole characters only.
-pub(super) fn cut_at(text: &str, max: usize) -> &str {
-    let mut end = max.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    cut(text, MAX_RESULT).trim_end().to_owned()
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::{
-    Record, Verdict,
+    Verdict,
     fixture::{World, no, unknown, yes},
+    record::Record,
 };
 use crate::{
     GameServer,
@@ -235,7 +236,7 @@ proptest! {
                 prop_assert_eq!(decision.patch["metadata"]["resourceVersion"].as_str(), version.as_deref());
                 prop_assert_eq!(decision.patch["metadata"]["uid"].as_str(), Some("gs-1"));
                 let record = Record::of(&world.server, &world.pod);
-                prop_assert!(!record.unreadable);
+                prop_assert!(record.qualities.contains_key(*quality));
                 let changed = decision.ops_state.map(|(_, after)| after);
                 prop_assert_eq!(changed.clone().or(world.server.spec.ops_state.clone()), world.server.spec.ops_state.clone());
                 if changed.is_some() {

@@ -26,57 +26,53 @@ const VERSION: u32 = 1;
 /// The verdicts on one server that have had their effect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Record {
+pub(super) struct Record {
     #[serde(rename = "v")]
     version: u32,
     /// The pod that the verdicts are about.
-    pub pod: String,
+    pub(super) pod: String,
     /// The opsState that qualities wrote last; `None` where the value is a person's. It outlives the pod:
     /// otherwise an opsState left by the verdicts on the old pod would pass for a person's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub wrote: Option<OpsState>,
+    pub(super) wrote: Option<OpsState>,
     /// By quality.
     #[serde(rename = "q")]
-    pub qualities: BTreeMap<String, Held>,
-    /// Whether the annotation was there and could not be read; it counts as empty then.
-    #[serde(skip)]
-    pub unreadable: bool,
+    pub(super) qualities: BTreeMap<String, Held>,
 }
 
 /// What is held of one quality.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Held {
+pub(super) struct Held {
     /// The latest verdict that was true or false.
     #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
-    pub state: Option<bool>,
+    pub(super) state: Option<bool>,
     /// [`result_hash`] of its text.
     #[serde(rename = "h", skip_serializing_if = "String::is_empty")]
-    pub hash: String,
+    pub(super) hash: String,
     /// Whether an action of the quality has fired for this pod.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub fired: bool,
+    pub(super) fired: bool,
     /// The opsState that its latest matching action named; none after an action that named None.
     #[serde(rename = "ops", skip_serializing_if = "Option::is_none")]
-    pub opinion: Option<OpsState>,
+    pub(super) opinion: Option<OpsState>,
     /// Whether it cannot be asked at present.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub unknown: bool,
+    pub(super) unknown: bool,
     /// When the status last changed.
     #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
-    pub transition: Option<Timestamp>,
+    pub(super) transition: Option<Timestamp>,
     /// When status or result last changed.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
-    pub changed: Option<Timestamp>,
+    pub(super) changed: Option<Timestamp>,
     /// When an action last fired.
     #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
-    pub action: Option<Timestamp>,
+    pub(super) action: Option<Timestamp>,
 }
 
 impl Held {
     /// The status of a condition that tells this: True, False or Unknown; none before the first verdict.
-    #[must_use]
-    pub fn status(&self) -> Option<&'static str> {
+    pub(super) fn status(&self) -> Option<&'static str> {
         match (self.unknown, self.state) {
             (true, _) => Some("Unknown"),
             (false, Some(true)) => Some("True"),
@@ -87,19 +83,17 @@ impl Held {
 }
 
 impl Record {
-    /// The record of a server whose pod has this uid. What was held of another pod is left out.
-    #[must_use]
-    pub fn of(server: &GameServer, pod_uid: &str) -> Self {
+    /// The record of a server whose pod has this uid. What was held of another pod is left out. An annotation
+    /// that cannot be read counts as empty: the next verdict fires again and writes a whole one.
+    pub(super) fn of(server: &GameServer, pod_uid: &str) -> Self {
         let annotation = server.metadata.annotations.as_ref().and_then(|all| all.get(names::VERDICTS));
-        let parsed = annotation.map(|text| serde_json::from_str::<Self>(text));
-        let unreadable = matches!(parsed, Some(Err(_)));
-        let mut record = parsed.and_then(Result::ok).unwrap_or_default();
+        let parsed = annotation.and_then(|text| serde_json::from_str::<Self>(text).ok());
+        let mut record = parsed.unwrap_or_default();
         if record.pod != pod_uid {
             record.qualities.clear();
             pod_uid.clone_into(&mut record.pod);
         }
         record.version = VERSION;
-        record.unreadable = unreadable;
         record
     }
 
@@ -116,8 +110,7 @@ impl Record {
 }
 
 /// What is kept of a result text: enough to tell another one. Empty for the empty text.
-#[must_use]
-pub fn result_hash(result: &str) -> String {
+pub(super) fn result_hash(result: &str) -> String {
     if result.is_empty() {
         return String::new();
     }

@@ -6,18 +6,17 @@ use crate::types::{IntOrString, OpsState};
 
 /// What decides when a server's turn comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Candidate<'a> {
+pub(super) struct Candidate<'a> {
     /// Its operations state.
-    pub ops_state: &'a OpsState,
+    pub(super) ops_state: &'a OpsState,
     /// Its deletion priority, see [`priority`].
-    pub deletion_priority: i64,
+    pub(super) deletion_priority: i64,
     /// Its ordinal.
-    pub ordinal: u32,
+    pub(super) ordinal: u32,
 }
 
 /// A priority as a number; what is not a number counts as 0.
-#[must_use]
-pub fn priority(value: Option<&IntOrString>) -> i64 {
+pub(crate) fn priority(value: Option<&IntOrString>) -> i64 {
     match value {
         Some(IntOrString::Int(number)) => i64::from(*number),
         Some(IntOrString::String(text)) => text.trim().parse().unwrap_or(0),
@@ -27,11 +26,12 @@ pub fn priority(value: Option<&IntOrString>) -> i64 {
 
 /// `Less` where `a` goes before `b`: Kill, WaitToBeDeleted, None and custom, Allocated, Maintaining; then
 /// the higher deletion priority; then the higher ordinal. `Equal` only for the same ordinal.
-#[must_use]
-pub fn removal_order(a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
+pub(super) fn removal_order(a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
     key(a).cmp(&key(b))
 }
 
+/// When a server's turn comes. Nearly the protectiveness of opinions (`quality/merge.rs`) turned round, and yet
+/// another rule: see there.
 fn key(candidate: &Candidate<'_>) -> (u8, Reverse<i64>, Reverse<u32>) {
     let turn = match candidate.ops_state {
         OpsState::Kill => 0,

@@ -19,7 +19,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Candidate, Ordinals, removal_order};
+use super::{
+    Ordinals,
+    order::{Candidate, removal_order},
+};
 use crate::types::{OpsState, ScaleDownStrategyType};
 
 /// A server that has a pod.
@@ -43,8 +46,7 @@ pub struct Server {
 
 impl Server {
     /// What decides when its turn comes.
-    #[must_use]
-    pub fn candidate(&self) -> Candidate<'_> {
+    pub(super) fn candidate(&self) -> Candidate<'_> {
         Candidate {
             ops_state: &self.ops_state,
             deletion_priority: self.deletion_priority,

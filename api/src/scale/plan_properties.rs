@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{
+    order::removal_order,
     world::{World, steps},
     *,
 };

@@ -76,10 +76,7 @@ impl ReserveIds {
 }
 
 /// Reads one entry: a number, a number as text, or `first-last`, both included.
-///
-/// # Errors
-/// When the entry is negative, inverted or unreadable.
-pub fn parse_reserve_id(entry: &IntOrString) -> Result<RangeInclusive<u32>, ReserveIdFault> {
+fn parse_reserve_id(entry: &IntOrString) -> Result<RangeInclusive<u32>, ReserveIdFault> {
     let text = match entry {
         IntOrString::Int(number) => {
             let ordinal = u32::try_from(*number).map_err(|_| ReserveIdFault::Negative)?;

@@ -6,6 +6,7 @@ use k8s_openapi::{
 };
 use sha2::{Digest, Sha256};
 
+use super::owner::owner_reference;
 use crate::{
     names,
     types::{GameServer, GameServerSet, GameServerSpec, IntOrString, OpsState, ReclaimPolicy},
@@ -13,8 +14,7 @@ use crate::{
 
 /// The GameServer to make for a pod of the set: state None, priorities 0, with the template's labels and
 /// annotations.
-#[must_use]
-pub fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
+pub(super) fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
     let template = &set.spec.game_server_template;
     let mut labels = template.labels();
     labels.extend(own_labels(set, pod));
@@ -51,26 +51,15 @@ pub(super) fn own_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)
 
 /// Who takes the GameServer along when it goes: the pod (Cascade) or the set (Delete).
 pub(super) fn owner(set: &GameServerSet, pod: &Pod) -> OwnerReference {
-    let reference = |api_version: String, kind: &str, metadata: &ObjectMeta| OwnerReference {
-        api_version,
-        kind: kind.to_owned(),
-        name: metadata.name.clone().unwrap_or_default(),
-        uid: metadata.uid.clone().unwrap_or_default(),
-        controller: Some(true),
-        block_owner_deletion: Some(true),
-    };
     match set.spec.game_server_template.reclaim_policy.unwrap_or_default() {
-        ReclaimPolicy::Cascade => reference("v1".into(), "Pod", &pod.metadata),
-        ReclaimPolicy::Delete => {
-            reference(format!("{}/v1alpha1", names::GROUP), "GameServerSet", &set.metadata)
-        }
+        ReclaimPolicy::Cascade => owner_reference(pod),
+        ReclaimPolicy::Delete => owner_reference(set),
     }
 }
 
 /// Hash of the template's labels and annotations: when it differs from the one on a GameServer, they are
 /// merged into it again.
-#[must_use]
-pub fn template_metadata_hash(set: &GameServerSet) -> String {
+pub(super) fn template_metadata_hash(set: &GameServerSet) -> String {
     let template = &set.spec.game_server_template;
     let mut hash = Sha256::new();
     for map in [template.labels(), template.annotations()] {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   pod         a set and an ordinal → the pod to make
+//!   owner       who owns a pod, and whether a GameServer is that of an earlier one
 //!   gameserver  a set and a pod → the GameServer to make
 //!   state       a pod → how the server is
 //!   transition  pod labels (what was acted on last) against GameServer and state (what is) → events
@@ -9,12 +10,14 @@
 //! ```
 
 mod gameserver;
+mod owner;
 mod plan;
 mod pod;
 mod state;
 mod transition;
 
-pub use gameserver::{new_game_server, template_metadata_hash};
+pub(crate) use owner::controller;
+pub use owner::{is_stale, owner_set};
 pub use plan::{ServerPlan, Snapshot, plan};
 pub use pod::{new_pod, volume_claims};
-pub use state::current_state;
+pub(crate) use state::condition;

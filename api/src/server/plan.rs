@@ -7,8 +7,9 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
 use serde_json::{Map, Value, json};
 
 use super::{
-    current_state,
     gameserver::{new_game_server, own_labels, owner, template_metadata_hash},
+    is_stale,
+    state::{condition, current_state},
     transition::{Transitions, priority_text, transitions},
 };
 use crate::{
@@ -65,7 +66,9 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
             ..ServerPlan::default()
         };
     };
-    if is_stale(server, set, pod) {
+    let pod_uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let set_uid = set.metadata.uid.as_deref().unwrap_or_default();
+    if is_stale(server, pod_uid, set_uid) {
         return ServerPlan { delete_stale: server.metadata.uid.clone(), ..ServerPlan::default() };
     }
     if server.metadata.deletion_timestamp.is_some() {
@@ -85,16 +88,6 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
         pod_status_patch: if terminating { None } else { pod_status_patch(snapshot, Some(server)) },
         server_status_patch: server_status_patch(snapshot, server, state),
     }
-}
-
-/// A GameServer of another pod, or of another set, of the same name: it goes, and the new server starts anew.
-fn is_stale(server: &GameServer, set: &GameServerSet, pod: &Pod) -> bool {
-    let owners = server.metadata.owner_references.iter().flatten();
-    let mut controllers = owners.filter(|owner| owner.controller == Some(true));
-    controllers.any(|owner| {
-        let uid = Some(&owner.uid);
-        uid != pod.metadata.uid.as_ref() && uid != set.metadata.uid.as_ref()
-    })
 }
 
 /// Brings owner, labels, template metadata and empty fields of the GameServer in line.
@@ -210,10 +203,7 @@ fn own_images(pod: &Pod, server: &GameServer) -> Vec<Value> {
 /// Pod conditions that are ours: the readiness gate, and one per quality that has a verdict.
 fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Option<Value> {
     let pod = snapshot.pod;
-    let current = |type_: &str| {
-        let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-        conditions.iter().find(|c| c.type_ == type_).map(|c| c.status.as_str())
-    };
+    let current = |type_: &str| condition(pod, type_).map(|c| c.status.as_str());
     let mut wanted = Vec::new();
     // Opened once; from then on it belongs to the in-place update.
     if current(names::IN_PLACE_UPDATE_READY).is_none() {

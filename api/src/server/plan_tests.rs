@@ -208,7 +208,7 @@ proptest! {
             apply(&plan, &mut pod, &mut server);
         }
         // An opsState that no label can hold is said again, under the same name, which writes nothing.
-        plan.events.retain(|e| e.reason != "InvalidLabelValue");
+        plan.events.retain(|e| e.reason != names::reason::INVALID_LABEL_VALUE);
         prop_assert_eq!(plan, ServerPlan::default());
     }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::owner::owner_reference;
 use crate::{
     names,
-    types::{GameServerContainer, GameServerSet, GameServerTemplate},
+    types::{GameServerContainer, GameServerSet},
 };
 
 /// The pod to make for one ordinal of a set.
@@ -31,7 +32,7 @@ pub fn new_pod(
             (names::POD_NAME, &name),
             (names::POD_INDEX, &ordinal.to_string()),
             (names::REVISION_HASH, revision),
-            (names::LIFECYCLE_STATE, "Normal"),
+            (names::LIFECYCLE_STATE, names::LIFECYCLE_NORMAL),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
@@ -48,18 +49,6 @@ pub fn new_pod(
         "kind": "Pod",
         "metadata": metadata,
         "spec": pod_spec(set, &name, overrides),
-    })
-}
-
-/// The reference of a set that makes it the controller of a pod or GameServer.
-pub(super) fn owner_reference(set: &GameServerSet) -> Value {
-    json!({
-        "apiVersion": format!("{}/v1alpha1", names::GROUP),
-        "kind": "GameServerSet",
-        "name": set.metadata.name,
-        "uid": set.metadata.uid,
-        "controller": true,
-        "blockOwnerDeletion": true,
     })
 }
 
@@ -86,7 +75,9 @@ fn add_readiness_gate(spec: &mut Map<String, Value>) {
 
 /// A claim's volume replaces a volume of the template of the same name, as in a StatefulSet.
 fn add_claims(spec: &mut Map<String, Value>, set: &GameServerSet, server: &str) {
-    let claims: BTreeMap<String, String> = claim_names(&set.spec.game_server_template, server).collect();
+    let templates = &set.spec.game_server_template.volume_claim_templates;
+    let claims: BTreeMap<&str, String> =
+        templates.iter().filter_map(|claim| claim_name(claim, server)).collect();
     if claims.is_empty() {
         return;
     }
@@ -124,11 +115,10 @@ fn take_list(spec: &mut Map<String, Value>, field: &str) -> Vec<Value> {
     }
 }
 
-fn claim_names(template: &GameServerTemplate, server: &str) -> impl Iterator<Item = (String, String)> {
-    template.volume_claim_templates.iter().filter_map(move |claim| {
-        let name = claim.get("metadata")?.get("name")?.as_str()?;
-        Some((name.to_owned(), format!("{name}-{server}")))
-    })
+/// The claim's name in the template, and that of the server's own claim.
+fn claim_name<'a>(claim: &'a Value, server: &str) -> Option<(&'a str, String)> {
+    let name = claim.get("metadata")?.get("name")?.as_str()?;
+    Some((name, format!("{name}-{server}")))
 }
 
 /// The volume claims of one server, to be made before its pod where they are missing.
@@ -143,13 +133,13 @@ pub fn volume_claims(set: &GameServerSet, ordinal: u32) -> Vec<Value> {
         .volume_claim_templates
         .iter()
         .filter_map(|claim| {
-            let name = claim.get("metadata")?.get("name")?.as_str()?;
+            let (_, name) = claim_name(claim, &server)?;
             let mut object = claim.as_object()?.clone();
             object.remove("status");
             object.insert("apiVersion".into(), json!("v1"));
             object.insert("kind".into(), json!("PersistentVolumeClaim"));
             let metadata = object.entry("metadata").or_insert_with(|| json!({})).as_object_mut()?;
-            metadata.insert("name".into(), json!(format!("{name}-{server}")));
+            metadata.insert("name".into(), json!(name));
             metadata.insert("namespace".into(), json!(set.metadata.namespace));
             let labels = metadata.entry("labels").or_insert_with(|| json!({})).as_object_mut()?;
             labels.insert(names::OWNER_GSS.into(), json!(set_name));

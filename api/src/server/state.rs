@@ -4,13 +4,12 @@
 //! Deleting. (There it turns Unknown or, where a process ended with an error as most do on SIGTERM, Crash: an
 //! alert for every server that scale-down takes.)
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodCondition};
 
 use crate::{names, types::GameServerState};
 
 /// The server's state.
-#[must_use]
-pub fn current_state(pod: &Pod) -> GameServerState {
+pub(super) fn current_state(pod: &Pod) -> GameServerState {
     let terminating = pod.metadata.deletion_timestamp.is_some();
     match pod.status.as_ref().and_then(|s| s.phase.as_deref()) {
         Some("Running" | "Succeeded" | "Failed") if terminating => GameServerState::Deleting,
@@ -24,10 +23,10 @@ pub fn current_state(pod: &Pod) -> GameServerState {
 fn running(pod: &Pod) -> GameServerState {
     let lifecycle = pod.metadata.labels.as_ref().and_then(|l| l.get(names::LIFECYCLE_STATE));
     match lifecycle.map(String::as_str) {
-        Some("Updating") => GameServerState::Updating,
-        Some("PreparingUpdate") => GameServerState::PreUpdate,
-        Some("PreparingDelete") => GameServerState::PreDelete,
-        _ => match condition(pod, "Ready") {
+        Some(names::LIFECYCLE_UPDATING) => GameServerState::Updating,
+        Some(names::LIFECYCLE_PREPARING_UPDATE) => GameServerState::PreUpdate,
+        Some(names::LIFECYCLE_PREPARING_DELETE) => GameServerState::PreDelete,
+        _ => match condition(pod, "Ready").map(|c| c.status == "True") {
             Some(true) => GameServerState::Ready,
             Some(false) => GameServerState::NotReady,
             None => GameServerState::Unknown,
@@ -35,10 +34,9 @@ fn running(pod: &Pod) -> GameServerState {
     }
 }
 
-/// Whether the pod's condition of this type is True; `None` where it has no such condition.
-pub(crate) fn condition(pod: &Pod, type_: &str) -> Option<bool> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions.iter().find(|c| c.type_ == type_).map(|c| c.status == "True")
+/// The pod's condition of this type.
+pub(crate) fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
+    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == type_)
 }
 
 #[cfg(test)]

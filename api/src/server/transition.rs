@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    event::{Event, EventType, cut},
+    event::{Event, EventType, quoted},
     names,
     quality::label_value_problem,
     time::seconds,
@@ -120,10 +120,10 @@ impl Field {
         if label_value_problem(&self.value).is_some() {
             out.events.push(Event {
                 type_: EventType::Warning,
-                reason: "InvalidLabelValue".into(),
+                reason: names::reason::INVALID_LABEL_VALUE.into(),
                 message: format!(
                     "{} {:?} of {server} cannot stand in the pod's label {}: use at most 63 letters, digits, '-', '_' or '.'",
-                    self.what, cut(&self.value, 256), self.label
+                    self.what, quoted(&self.value), self.label
                 ),
                 occurrence: self.occurrence,
             });
@@ -132,7 +132,7 @@ impl Field {
         if !old.is_empty() {
             out.events.push(Event {
                 type_: self.type_,
-                reason: "GsStateChanged".into(),
+                reason: names::reason::GS_STATE_CHANGED.into(),
                 message: format!("{} turn from {old} to {} {server}", self.what, self.value),
                 occurrence: self.occurrence,
             });

@@ -7,7 +7,10 @@ use super::{
     plan::{Conflict, Problem},
     roster::Roster,
 };
-use crate::event::{Event, EventType};
+use crate::{
+    event::{Event, EventType},
+    names::reason,
+};
 
 /// What a plan has seen that people may want to know.
 pub(super) struct Observed<'a> {
@@ -29,22 +32,22 @@ pub(super) fn events(snapshot: &Snapshot<'_>, seen: &Observed<'_>) -> Vec<Event>
         let generation = snapshot.set.metadata.generation.unwrap_or_default();
         events.push(Event {
             type_: EventType::Normal,
-            reason: "Scale".into(),
+            reason: reason::SCALE.into(),
             message: format!("scale from {before} to {}", seen.after),
             occurrence: generation.to_string(),
         });
     }
     if let Some(revision) = seen.in_place_only {
         events.push(warning(
-            "UpdateHeldBack",
+            reason::UPDATE_HELD_BACK,
             "podUpdatePolicy InPlaceOnly: pods with the old template stay, because they may not be made again \
              and updates in place are not supported yet; use ReCreate, or delete them one by one"
                 .into(),
             revision,
         ));
     }
-    events.extend(seen.conflicts.iter().map(|c| warning("NameConflict", c.to_string(), &c.uid)));
-    events.extend(seen.problems.iter().map(|p| warning("InvalidSpec", p.to_string(), "")));
+    events.extend(seen.conflicts.iter().map(|c| warning(reason::NAME_CONFLICT, c.to_string(), &c.uid)));
+    events.extend(seen.problems.iter().map(|p| warning(reason::INVALID_SPEC, p.to_string(), "")));
     events
 }
 
@@ -71,7 +74,7 @@ pub(super) fn conflicts(roster: &Roster<'_>) -> Vec<Conflict> {
 /// OpenKruise's own controller runs this set.
 pub(super) fn managed_elsewhere(workload: &OwnerReference) -> Event {
     warning(
-        "ManagedElsewhere",
+        reason::MANAGED_ELSEWHERE,
         format!(
             "pods of this set belong to the {} {} of OpenKruise; the set is left alone: delete that workload, or \
              install Gamewarden in external mode",

@@ -102,7 +102,8 @@ impl Cluster {
 }
 
 pub(super) fn owner(kind: &str, name: &str, uid: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": kind, "name": name, "uid": uid, "controller": true})
+    let api_version = if kind == "GameServerSet" { "game.kruise.io/v1alpha1" } else { "v1" };
+    json!({"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": true})
 }
 
 pub(super) fn names_of(removals: &[Removal]) -> Vec<&str> {

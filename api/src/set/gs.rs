@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::{
     Snapshot,
-    roster::{Roster, label, owners, stale},
+    roster::{Roster, label},
 };
 use crate::{names, scale::Ordinals, types::GameServer};
 
@@ -60,7 +60,7 @@ pub(super) fn server_plan(
         let member = roster.members.get(ordinal);
         if !outlives_its_pod(snapshot, server) {
             let replaced = member.is_some_and(|m| {
-                !m.leaving() && stale(server, m.pod) && is_older(&server.metadata, &m.pod.metadata)
+                !m.leaving() && m.server.is_none() && is_older(&server.metadata, &m.pod.metadata)
             });
             if replaced {
                 plan.delete.push(reference);
@@ -80,7 +80,7 @@ pub(super) fn server_plan(
 
 /// Whether the set owns the GameServer: reclaim policy Delete.
 pub(super) fn outlives_its_pod(snapshot: &Snapshot<'_>, server: &GameServer) -> bool {
-    owners(&server.metadata).iter().any(|o| o.uid == snapshot.uid())
+    server.metadata.owner_references.iter().flatten().any(|o| o.uid == snapshot.uid())
 }
 
 /// Whether scale-down has chosen it.

@@ -32,7 +32,7 @@ mod plan_tests;
 mod update_tests;
 
 pub use gs::ServerRef;
-pub use plan::{Conflict, Plan, Problem, plan};
+pub use plan::{Plan, plan};
 pub use removal::{Reason, Removal};
 pub use revision::revision;
 pub use snapshot::Snapshot;

@@ -49,32 +49,28 @@ pub struct Plan {
     pub events: Vec<Event>,
     /// When to look again although nothing has changed.
     pub requeue_after: Option<Duration>,
-    /// Pods that stand in the set's way.
-    pub conflicts: Vec<Conflict>,
-    /// Fields of the spec that could not be used as written.
-    pub problems: Vec<Problem>,
 }
 
 /// A pod that stands in the set's way.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("pod {pod} {why}")]
-pub struct Conflict {
+pub(super) struct Conflict {
     /// Name of the pod.
-    pub pod: String,
+    pub(super) pod: String,
     /// What is wrong with it, and what to do.
-    pub why: String,
+    pub(super) why: String,
     /// Its uid.
-    pub uid: String,
+    pub(super) uid: String,
 }
 
 /// A field of the spec that could not be used as written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {message}")]
-pub struct Problem {
+pub(super) struct Problem {
     /// The field.
-    pub path: String,
+    pub(super) path: String,
     /// The value, what is wrong with it, and what to write instead.
-    pub message: String,
+    pub(super) message: String,
 }
 
 /// Makes the plan. A set that is being deleted plans nothing: garbage collection does the rest. Nor does
@@ -133,8 +129,6 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
             },
         ),
         requeue_after: requeue_after(snapshot, &alive, &waiting),
-        conflicts,
-        problems,
     }
 }
 

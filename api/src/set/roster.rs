@@ -5,25 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 use k8s_openapi::{
-    api::core::v1::{Pod, PodCondition},
+    api::core::v1::Pod,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
 use super::Snapshot;
 use crate::{
     names, scale,
+    server::{condition, controller, is_stale, owner_set},
     types::{GameServer, GameServerSpec, OpsState},
 };
-
-/// Kruise's lifecycle state of a pod that a preDelete hook holds.
-const PREPARING_DELETE: &str = "PreparingDelete";
 
 /// A pod of the set, with its GameServer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Member<'a> {
     pub(super) ordinal: u32,
     pub(super) pod: &'a Pod,
-    /// The GameServer, unless it is missing or speaks of an earlier pod of this name.
+    /// The GameServer, unless it is missing or [stale](is_stale).
     pub(super) server: Option<&'a GameServer>,
     /// The pod terminates.
     pub(super) terminating: bool,
@@ -46,7 +44,8 @@ impl<'a> Member<'a> {
             pod,
             server,
             terminating: pod.metadata.deletion_timestamp.is_some() || removed,
-            pre_delete: label(&pod.metadata, names::LIFECYCLE_STATE) == Some(PREPARING_DELETE),
+            pre_delete: label(&pod.metadata, names::LIFECYCLE_STATE)
+                == Some(names::LIFECYCLE_PREPARING_DELETE),
             dead,
             ready_for: ready.map(|c| {
                 // A condition without a time is as old as one can be: nothing says otherwise.
@@ -129,14 +128,15 @@ impl<'a> Roster<'a> {
         }
         for pod in snapshot.pods {
             let ordinal = ordinal(snapshot, &pod.metadata);
-            let controller = controller(&pod.metadata);
-            if controller.is_none_or(|c| c.uid != snapshot.uid()) {
-                let earlier =
-                    controller.is_some_and(|c| c.kind == "GameServerSet" && c.name == snapshot.name());
+            let owner = owner_set(pod);
+            if owner.is_none_or(|set| set.uid != snapshot.uid()) {
+                let earlier = owner.is_some_and(|set| set.name == snapshot.name());
                 let going = earlier || pod.metadata.deletion_timestamp.is_some();
-                roster.foreign.push(Foreign { pod, ordinal, controller, going });
+                roster.foreign.push(Foreign { pod, ordinal, controller: controller(&pod.metadata), going });
             } else if let Some(ordinal) = ordinal {
-                let server = roster.servers.get(&ordinal).copied().filter(|s| !stale(s, pod));
+                let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+                let server = roster.servers.get(&ordinal).copied();
+                let server = server.filter(|server| !is_stale(server, uid, snapshot.uid()));
                 roster.members.insert(ordinal, Member::new(ordinal, pod, server, snapshot));
             } else {
                 roster.misnamed.push(pod);
@@ -158,27 +158,8 @@ impl<'a> Roster<'a> {
     }
 }
 
-/// Whether the GameServer belongs to another pod than this one: it lives and dies with that one, and what it
-/// says is not true of this one.
-pub(super) fn stale(server: &GameServer, pod: &Pod) -> bool {
-    let mut pods = owners(&server.metadata).iter().filter(|o| o.kind == "Pod").peekable();
-    pods.peek().is_some() && pods.all(|o| Some(&o.uid) != pod.metadata.uid.as_ref())
-}
-
-pub(super) fn owners(metadata: &ObjectMeta) -> &[OwnerReference] {
-    metadata.owner_references.as_deref().unwrap_or_default()
-}
-
 pub(super) fn label<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
     metadata.labels.as_ref()?.get(key).map(String::as_str)
-}
-
-fn controller(metadata: &ObjectMeta) -> Option<&OwnerReference> {
-    owners(metadata).iter().find(|o| o.controller == Some(true))
-}
-
-fn condition<'a>(pod: &'a Pod, type_: &str) -> Option<&'a PodCondition> {
-    pod.status.as_ref()?.conditions.as_ref()?.iter().find(|c| c.type_ == type_)
 }
 
 fn ordinal(snapshot: &Snapshot<'_>, metadata: &ObjectMeta) -> Option<u32> {

@@ -2,7 +2,7 @@
 
 use super::{
     Snapshot, revision,
-    roster::{Member, Roster, stale},
+    roster::{Member, Roster},
 };
 use crate::{
     names,
@@ -11,22 +11,27 @@ use crate::{
 
 /// The status as it should be; to be written where it differs from what the set has. Conditions are those
 /// that are there: whoever sets them takes them away.
+///
+/// `None` where the set's pods belong to a workload of OpenKruise: its own controller writes the status.
 #[must_use]
-pub fn status(snapshot: &Snapshot<'_>) -> GameServerSetStatus {
+pub fn status(snapshot: &Snapshot<'_>) -> Option<GameServerSetStatus> {
     let roster = Roster::of(snapshot);
+    if roster.kruise_workload().is_some() {
+        return None;
+    }
     let revision = revision(snapshot.set);
     let min_ready = snapshot.min_ready_seconds();
     let pods =
         |counts: &dyn Fn(&Member<'_>) -> bool| number(roster.members.values().filter(|m| counts(m)).count());
     let servers = |state: OpsState| {
         let counts = roster.servers.iter().filter(|(ordinal, server)| {
-            let outdated = roster.members.get(ordinal).is_some_and(|m| stale(server, m.pod));
+            let outdated = roster.members.get(ordinal).is_some_and(|m| m.server.is_none());
             !outdated && server.spec.ops_state.as_ref() == Some(&state)
         });
         number(counts.count())
     };
     let updated = |m: &Member<'_>| !m.terminating && m.revision() == Some(revision.as_str());
-    GameServerSetStatus {
+    Some(GameServerSetStatus {
         observed_generation: snapshot.set.metadata.generation,
         replicas: pods(&|m| !m.terminating),
         ready_replicas: pods(&|m| !m.terminating && m.ready()),
@@ -39,7 +44,7 @@ pub fn status(snapshot: &Snapshot<'_>) -> GameServerSetStatus {
         pre_delete_replicas: pods(&|m| !m.terminating && m.pre_delete),
         label_selector: format!("{}={}", names::OWNER_GSS, snapshot.name()),
         conditions: snapshot.set.status.as_ref().map(|s| s.conditions.clone()).unwrap_or_default(),
-    }
+    })
 }
 
 fn number(count: usize) -> i32 {
@@ -66,10 +71,11 @@ mod tests {
         cluster.not_ready(0);
         cluster.old(1);
         cluster.pods[2]["metadata"]["deletionTimestamp"] = json!(NOW);
-        cluster.pods[3]["metadata"]["labels"][names::LIFECYCLE_STATE] = json!("PreparingDelete");
+        cluster.pods[3]["metadata"]["labels"][names::LIFECYCLE_STATE] =
+            json!(names::LIFECYCLE_PREPARING_DELETE);
         let kept = json!([{"type": "Own", "status": "True", "reason": "R", "message": "", "lastTransitionTime": NOW}]);
         cluster.set["status"] = json!({"conditions": kept});
-        let status = cluster.ask(status);
+        let status = cluster.ask(status).unwrap();
         assert_eq!(
             serde_json::to_value(&status).unwrap(),
             json!({

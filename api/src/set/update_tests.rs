@@ -5,9 +5,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    fixture::{Cluster, NOW, names_of},
+    fixture::{Cluster, NOW, messages, names_of},
     *,
 };
+use crate::names;
 
 fn rolling(parameters: Value) -> Cluster {
     let mut cluster = Cluster::new(4, "0-3").with(0, "None").with(1, "None").with(2, "None").with(3, "None");
@@ -35,7 +36,7 @@ fn an_update_takes_as_many_as_may_be_unavailable_in_order() {
         let held_back = parameters["podUpdatePolicy"] == "InPlaceOnly";
         assert_eq!(
             plan.events.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>(),
-            vec!["UpdateHeldBack"; held_back.into()]
+            vec![names::reason::UPDATE_HELD_BACK; held_back.into()]
         );
     }
     let mut on_delete = rolling(json!({"maxUnavailable": "100%"}));
@@ -69,7 +70,7 @@ fn an_updated_server_counts_when_it_has_been_ready_long_enough() {
     let plan = cluster.plan();
     assert_eq!(plan.replace, []);
     assert_eq!(plan.requeue_after, Some(Duration::from_secs(5)));
-    let status = cluster.ask(status);
+    let status = cluster.ask(status).unwrap();
     assert_eq!((status.ready_replicas, status.available_replicas), (4, 3));
 }
 
@@ -89,7 +90,7 @@ fn a_bound_that_cannot_be_read_is_reported() {
     let plan = cluster.plan();
     let fault = "neither a number of 1 or more nor a percentage; write 1 or \"20%\"";
     assert_eq!(
-        plan.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        messages(&plan),
         [
             format!("spec.scaleStrategy.maxUnavailable: 0: {fault}"),
             format!("spec.updateStrategy.rollingUpdate.maxUnavailable: \"many\": {fault}"),

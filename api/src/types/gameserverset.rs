@@ -140,16 +140,6 @@ pub struct GameServerTemplate {
 }
 
 impl GameServerTemplate {
-    /// Names of the containers, in order, init containers not counted.
-    pub fn container_names(&self) -> impl Iterator<Item = &str> {
-        self.spec
-            .get("containers")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|container| container.get("name")?.as_str())
-    }
-
     /// Labels of the template; empty where it has none.
     #[must_use]
     pub fn labels(&self) -> BTreeMap<String, String> {

@@ -40,6 +40,9 @@ pub(super) enum Error {
     /// The server has changed since the plan was made; it is made again.
     #[error("server {0} has changed since the plan was made")]
     Changed(String),
+    /// The watch does not show all servers of the set as they are; the plan is made again when it does.
+    #[error("the watch is behind on the set's servers")]
+    Behind,
     /// Somebody else's pod has the name.
     #[error("pod {0} exists and does not belong to the set")]
     Foreign(String),
@@ -50,7 +53,7 @@ impl Error {
     fn is_stale(&self) -> bool {
         match self {
             Self::Write(error) => error.is_conflict(),
-            Self::Changed(_) => true,
+            Self::Changed(_) | Self::Behind => true,
             Self::Foreign(_) => false,
         }
     }
@@ -99,7 +102,8 @@ async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Resul
 /// What is to be done and told about a set, as the stores show it now.
 struct Observed {
     plan: Plan,
-    status: GameServerSetStatus,
+    /// `None` where somebody else writes it.
+    status: Option<GameServerSetStatus>,
     servers: Vec<Arc<GameServer>>,
 }
 
@@ -137,12 +141,10 @@ async fn apply(
     for event in &plan.events {
         context.say(event, &involved).await;
     }
+    if !plan.remove.is_empty() {
+        all_unchanged(set, servers, context).await?;
+    }
     if let Some(patch) = &plan.set_patch {
-        // The patch may give up a server's place for good (a reserved ordinal, lowered replicas): not for one
-        // that somebody has just begun to use.
-        for removal in &plan.remove {
-            unchanged(&namespace, removal, context).await?;
-        }
         let written = writer.patch_set(&namespace, &name, patch).await?;
         context.fresh.wrote(set, Arc::new(written));
     }
@@ -197,6 +199,23 @@ async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Resu
     Ok(())
 }
 
+/// Nothing is removed while the store is behind on any server of the set: the watches of sets, pods and servers
+/// run at different speeds, and what one does not show yet may be the server that should go first (I1), or the
+/// match that has just begun. Asked before the set is patched, because that may give a place up for good (a
+/// reserved ordinal, lowered replicas).
+async fn all_unchanged(set: &GameServerSet, seen: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
+    let spec = |server: &GameServer| {
+        let metadata = &server.metadata;
+        (metadata.name.clone(), metadata.uid.clone(), metadata.generation)
+    };
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    let mut now: Vec<_> = context.writer.list_servers(&namespace, &name).await?.iter().map(spec).collect();
+    let mut seen: Vec<_> = seen.iter().map(|server| spec(server)).collect();
+    now.sort();
+    seen.sort();
+    if now == seen { Ok(()) } else { Err(Error::Behind) }
+}
+
 /// A removal is not carried out on a server that has changed since the plan was made.
 async fn unchanged(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
     let server = context.writer.get_server(namespace, &removal.name).await?;
@@ -225,7 +244,11 @@ async fn create(
     context: &Context,
 ) -> Result<(), Error> {
     let revision = revision(set);
-    let tries = ordinals.iter().copied().take(CREATE_BATCH).map(|ordinal| create_one(set, ordinal, &revision, servers, context));
+    let tries = ordinals
+        .iter()
+        .copied()
+        .take(CREATE_BATCH)
+        .map(|ordinal| create_one(set, ordinal, &revision, servers, context));
     let results: Vec<Result<(), Error>> =
         stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
     stream::iter(results).try_collect().await
@@ -302,9 +325,10 @@ fn is_owned(pod: &Pod, set: &GameServerSet) -> bool {
 /// Writes the status where it differs, once a second at most; returns how long to wait for the next turn.
 async fn write_status(
     set: &GameServerSet,
-    new: GameServerSetStatus,
+    new: Option<GameServerSetStatus>,
     context: &Context,
 ) -> Result<Option<Duration>, Error> {
+    let Some(new) = new else { return Ok(None) };
     if set.metadata.deletion_timestamp.is_some() || set.status.as_ref() == Some(&new) {
         return Ok(None);
     }

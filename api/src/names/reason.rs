@@ -1,0 +1,43 @@
+//! Reasons of the events that we write: what alerts and scripts select by.
+
+/// A field that a pod's label tells has turned (as in OpenKruiseGame).
+pub const GS_STATE_CHANGED: &str = "GsStateChanged";
+/// A value of a GameServer cannot stand in the pod's label.
+pub const INVALID_LABEL_VALUE: &str = "InvalidLabelValue";
+
+/// The number of a set's servers changes (as in OpenKruiseGame).
+pub const SCALE: &str = "Scale";
+/// A pod stands in the set's way.
+pub const NAME_CONFLICT: &str = "NameConflict";
+/// A field of the set's spec cannot be used as written.
+pub const INVALID_SPEC: &str = "InvalidSpec";
+/// Pods keep an old template because of podUpdatePolicy InPlaceOnly.
+pub const UPDATE_HELD_BACK: &str = "UpdateHeldBack";
+/// OpenKruise's own controller runs the set.
+pub const MANAGED_ELSEWHERE: &str = "ManagedElsewhere";
+/// A pod of the set could not be made.
+pub const FAILED_CREATE: &str = "FailedCreate";
+
+/// A quality asks for a kind of probe that is not run yet.
+pub const PROBE_NOT_SUPPORTED: &str = "ProbeNotSupported";
+/// A quality cannot be probed as it is written.
+pub const PROBE_MISCONFIGURED: &str = "ProbeMisconfigured";
+/// The probes of a set do not start in time.
+pub const PROBES_LATE: &str = "ProbesLate";
+/// They do again.
+pub const PROBES_IN_TIME: &str = "ProbesInTime";
+
+/// A quality could not be asked.
+pub const QUALITY_UNKNOWN: &str = "ServiceQualityUnknown";
+/// An update priority did not come out as an integer (as in OpenKruiseGame).
+pub const INVALID_UPDATE_PRIORITY: &str = "InvalidUpdatePriority";
+/// A deletion priority did not come out as an integer (as in OpenKruiseGame).
+pub const INVALID_DELETION_PRIORITY: &str = "InvalidDeletionPriority";
+/// An opsState came out as what the pod's label cannot hold.
+pub const INVALID_OPS_STATE: &str = "InvalidOpsState";
+/// A label came out invalid.
+pub const INVALID_LABEL: &str = "InvalidLabel";
+/// An annotation came out invalid.
+pub const INVALID_ANNOTATION: &str = "InvalidAnnotation";
+/// An action names a key that actions may not touch.
+pub const RESERVED_KEY: &str = "ReservedKey";
