@@ -4,19 +4,30 @@ use std::time::Duration;
 
 use crate::types::ServiceQuality;
 
+/// Default of `initialDelaySeconds`. The documentation of the fields (`types/quality.rs`) names the same ones.
+const INITIAL_DELAY: u32 = 10;
+/// Default of `timeoutSeconds`.
+const TIMEOUT: u32 = 5;
+/// Default of `periodSeconds`.
+const PERIOD: u32 = 3;
+/// Default of `successThreshold`.
+const SUCCESS_THRESHOLD: u32 = 1;
+/// Default of `failureThreshold`.
+const FAILURE_THRESHOLD: u32 = 3;
+
 /// How a quality is probed. A number that is left out, 0 or negative counts as its default (design §3,
 /// §3.9; admission refuses negative ones).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeSettings {
-    /// From the container's start to the first probe. Default 10 s.
+    /// From the container's start to the first probe.
     pub initial_delay: Duration,
-    /// After which a probe counts as failed. Default 5 s.
+    /// After which a probe counts as failed.
     pub timeout: Duration,
-    /// From the start of one probe to the start of the next. Default 3 s.
+    /// From the start of one probe to the start of the next.
     pub period: Duration,
-    /// Successes in a row that make the quality true. Default 1.
+    /// Successes in a row that make the quality true.
     pub success_threshold: u32,
-    /// Failures in a row that make the quality false. Default 3.
+    /// Failures in a row that make the quality false.
     pub failure_threshold: u32,
 }
 
@@ -26,11 +37,11 @@ impl ProbeSettings {
     pub fn of(quality: &ServiceQuality) -> Self {
         let seconds = |value, default| Duration::from_secs(u64::from(or_default(value, default)));
         Self {
-            initial_delay: seconds(quality.initial_delay_seconds, 10),
-            timeout: seconds(quality.timeout_seconds, 5),
-            period: seconds(quality.period_seconds, 3),
-            success_threshold: or_default(quality.success_threshold, 1),
-            failure_threshold: or_default(quality.failure_threshold, 3),
+            initial_delay: seconds(quality.initial_delay_seconds, INITIAL_DELAY),
+            timeout: seconds(quality.timeout_seconds, TIMEOUT),
+            period: seconds(quality.period_seconds, PERIOD),
+            success_threshold: or_default(quality.success_threshold, SUCCESS_THRESHOLD),
+            failure_threshold: or_default(quality.failure_threshold, FAILURE_THRESHOLD),
         }
     }
 }
@@ -83,5 +94,20 @@ mod tests {
             failure_threshold: 7,
         };
         assert_eq!(ProbeSettings::of(&quality), expected);
+    }
+
+    #[test]
+    fn the_documentation_of_the_fields_names_the_same_defaults() {
+        let schema = serde_json::to_value(schemars::schema_for!(ServiceQuality)).unwrap();
+        for (field, default) in [
+            ("initialDelaySeconds", INITIAL_DELAY),
+            ("timeoutSeconds", TIMEOUT),
+            ("periodSeconds", PERIOD),
+            ("successThreshold", SUCCESS_THRESHOLD),
+            ("failureThreshold", FAILURE_THRESHOLD),
+        ] {
+            let text = schema["properties"][field]["description"].as_str().unwrap();
+            assert!(text.ends_with(&format!("Default {default}.")), "{field}: {text}");
+        }
     }
 }
