@@ -1,10 +1,13 @@
 //! All that is written to the cluster: the writes that plans are made of, and the reads that a write depends on.
 
-use gamewarden_api::types::{GameServer, GameServerSet};
+use gamewarden_api::{
+    names,
+    types::{GameServer, GameServerSet},
+};
 use k8s_openapi::api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use serde_json::Value;
 
@@ -134,6 +137,14 @@ impl Writer {
     pub async fn get_server(&self, namespace: &str, name: &str) -> Result<Option<GameServer>, WriteError> {
         let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
         api.get_opt(name).await.map_err(error("get GameServer", namespace, name))
+    }
+
+    /// Reads all GameServers of a set from the API server itself.
+    pub(crate) async fn list_servers(&self, namespace: &str, set: &str) -> Result<Vec<GameServer>, WriteError> {
+        let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
+        let of_set = ListParams::default().labels(&format!("{}={set}", names::OWNER_GSS));
+        let list = api.list(&of_set).await.map_err(error("list GameServers of", namespace, set))?;
+        Ok(list.items)
     }
 
     /// Deletes a pod that still is the one the plan was made on. One that is gone is fine.

@@ -110,11 +110,12 @@ impl Targets {
             let uid: Arc<str> =
                 self.pods.get_key_value(uid.as_str()).map_or_else(|| uid.into(), |(uid, _)| Arc::clone(uid));
             alive.insert(Arc::clone(&uid));
-            if let Some(seen) = self.pods.get_mut(&uid) {
-                if same_qualities(&seen.set, &set) && Arc::ptr_eq(&seen.pod, &pod) {
-                    seen.set = set;
-                    continue;
-                }
+            if let Some(seen) = self.pods.get_mut(&uid)
+                && same_qualities(&seen.set, &set)
+                && Arc::ptr_eq(&seen.pod, &pod)
+            {
+                seen.set = set;
+                continue;
             }
             self.look(&uid, pod, set, now, &mut changed);
         }
