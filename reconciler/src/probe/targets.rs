@@ -13,14 +13,12 @@ use gamewarden_api::{
     GameServer, GameServerSet,
     quality::{Counter, ProbeSettings},
     schedule::{Schedule, Target, target},
+    server::owner_set,
     types::ServiceQuality,
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Resource, ResourceExt,
-    runtime::reflector::{Lookup, ObjectRef, Store},
-};
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 
 use super::{
     Note,
@@ -301,12 +299,7 @@ pub(super) fn server_of(pod_name: &str, namespace: Option<&str>) -> ObjectRef<Ga
 
 /// The set that controls the pod, if it is one of these, which are found by their uid.
 fn owner(pod: &Pod, sets: &HashMap<String, Arc<GameServerSet>>) -> Option<Arc<GameServerSet>> {
-    let owner = pod.owner_references().iter().find(|owner| owner.controller == Some(true))?;
-    if owner.kind != <GameServerSet as Resource>::kind(&())
-        || owner.api_version != <GameServerSet as Resource>::api_version(&())
-    {
-        return None;
-    }
+    let owner = owner_set(pod)?;
     let set = sets.get(&owner.uid)?;
     let named =
         set.metadata.namespace == pod.metadata.namespace && set.metadata.name.as_ref() == Some(&owner.name);
