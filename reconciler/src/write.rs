@@ -7,7 +7,9 @@ use gamewarden_api::{
 use k8s_openapi::api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod};
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    api::{
+        ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
+    },
 };
 use serde_json::Value;
 
@@ -140,7 +142,11 @@ impl Writer {
     }
 
     /// Reads all GameServers of a set from the API server itself.
-    pub(crate) async fn list_servers(&self, namespace: &str, set: &str) -> Result<Vec<GameServer>, WriteError> {
+    pub(crate) async fn list_servers(
+        &self,
+        namespace: &str,
+        set: &str,
+    ) -> Result<Vec<GameServer>, WriteError> {
         let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
         let of_set = ListParams::default().labels(&format!("{}={set}", names::OWNER_GSS));
         let list = api.list(&of_set).await.map_err(error("list GameServers of", namespace, set))?;

@@ -32,9 +32,6 @@ pub enum Target {
     },
 }
 
-/// The value of Kruise's lifecycle label while containers are being exchanged.
-const UPDATING: &str = "Updating";
-
 /// What to do about `quality` of `pod` now.
 #[must_use]
 pub fn target(pod: &Pod, quality: &ServiceQuality) -> Target {
@@ -102,7 +99,7 @@ fn list(containers: &[Container]) -> String {
 /// (PreUpdate), nothing has been touched and the annotation alone means nothing.
 fn is_being_updated(pod: &Pod, container: &str) -> bool {
     let label = |key: &str| pod.metadata.labels.as_ref().and_then(|l| l.get(key));
-    if label(names::LIFECYCLE_STATE).map(String::as_str) != Some(UPDATING) {
+    if label(names::LIFECYCLE_STATE).map(String::as_str) != Some(names::LIFECYCLE_UPDATING) {
         return false;
     }
     let annotation = pod.metadata.annotations.as_ref().and_then(|a| a.get(names::UPDATING_CONTAINERS));

@@ -25,7 +25,9 @@ struct Written {
 impl FreshSets {
     /// Notes that writing on `before` gave `after`.
     pub(super) fn wrote(&self, before: &GameServerSet, after: Arc<GameServerSet>) {
-        let (Some(uid), Some(version)) = (&before.metadata.uid, &before.metadata.resource_version) else { return };
+        let (Some(uid), Some(version)) = (&before.metadata.uid, &before.metadata.resource_version) else {
+            return;
+        };
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ours = written
             .entry(uid.clone())
@@ -39,7 +41,9 @@ impl FreshSets {
     /// Versions cannot be ordered, but while the watch shows one that we have written on, ours is newer, and as
     /// soon as it shows another it has caught up.
     pub(super) fn newest(&self, seen: Arc<GameServerSet>) -> Arc<GameServerSet> {
-        let (Some(uid), Some(version)) = (&seen.metadata.uid, &seen.metadata.resource_version) else { return seen };
+        let (Some(uid), Some(version)) = (&seen.metadata.uid, &seen.metadata.resource_version) else {
+            return seen;
+        };
         let mut written = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match written.get(uid) {
             Some(ours) if ours.superseded.contains(version) => Arc::clone(&ours.set),

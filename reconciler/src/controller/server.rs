@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Instant};
 use gamewarden_api::{
     GameServer, GameServerSet,
     event::Involved,
-    server::{ServerPlan, Snapshot, plan},
+    server::{ServerPlan, Snapshot, owner_set, plan},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Resource, ResourceExt,
+    ResourceExt,
     runtime::{controller::Action, reflector::ObjectRef},
 };
 use serde_json::json;
@@ -61,10 +61,7 @@ pub(super) fn failed(pod: Arc<Pod>, error: &Error, context: Arc<Context>) -> Act
 
 /// The set that owns the pod, by uid and not by label: labels are anybody's to write.
 fn owner(pod: &Pod, context: &Context) -> Option<Arc<GameServerSet>> {
-    let reference = pod.metadata.owner_references.iter().flatten().find(|o| o.controller == Some(true))?;
-    if reference.kind != GameServerSet::kind(&()) {
-        return None;
-    }
+    let reference = owner_set(pod)?;
     let namespace = pod.namespace()?;
     let set = context.stores.sets.get(&ObjectRef::new(&reference.name).within(&namespace))?;
     (set.metadata.uid.as_ref() == Some(&reference.uid)).then_some(set)

@@ -203,7 +203,11 @@ async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Resu
 /// run at different speeds, and what one does not show yet may be the server that should go first (I1), or the
 /// match that has just begun. Asked before the set is patched, because that may give a place up for good (a
 /// reserved ordinal, lowered replicas).
-async fn all_unchanged(set: &GameServerSet, seen: &[Arc<GameServer>], context: &Context) -> Result<(), Error> {
+async fn all_unchanged(
+    set: &GameServerSet,
+    seen: &[Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
     let spec = |server: &GameServer| {
         let metadata = &server.metadata;
         (metadata.name.clone(), metadata.uid.clone(), metadata.generation)
@@ -271,7 +275,7 @@ async fn create_one(
         let name = names::server_name(&set.name_any(), ordinal);
         let event = Event {
             type_: EventType::Warning,
-            reason: "FailedCreate".into(),
+            reason: names::reason::FAILED_CREATE.to_owned(),
             message: format!("create pod {name}: {message}"),
             occurrence: set.metadata.generation.unwrap_or_default().to_string(),
         };

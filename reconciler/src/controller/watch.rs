@@ -96,7 +96,11 @@ pub(super) fn start(
     let stores = Stores { sets, pods, servers };
 
     let watch = Watch {
-        seen: Arc::new(Seen { changes: changes.clone(), stores: stores.clone(), generations: Mutex::default() }),
+        seen: Arc::new(Seen {
+            changes: changes.clone(),
+            stores: stores.clone(),
+            generations: Mutex::default(),
+        }),
         client: client.clone(),
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),

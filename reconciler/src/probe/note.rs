@@ -5,6 +5,7 @@ use std::time::Duration;
 use gamewarden_api::{
     GameServer, GameServerSet,
     event::{Event, EventType, Involved},
+    names::reason,
     quality::Notice,
     schedule::LatenessNotice,
 };
@@ -39,7 +40,7 @@ impl Note {
         let (type_, reason, message) = match notice {
             LatenessNotice::Late { lag, period } => (
                 EventType::Warning,
-                "ProbesLate",
+                reason::PROBES_LATE,
                 format!(
                     "probes start {} late, where a period of {} is asked for: there is more to probe than \
                      can be kept on schedule",
@@ -48,7 +49,7 @@ impl Note {
                 ),
             ),
             LatenessNotice::Recovered => {
-                (EventType::Normal, "ProbesInTime", "probes start in time again".to_owned())
+                (EventType::Normal, reason::PROBES_IN_TIME, "probes start in time again".to_owned())
             }
         };
         Self {

@@ -1,6 +1,7 @@
 //! What a quality's turn does on a pod: which question it asks, or why it cannot ask one.
 
 use gamewarden_api::{
+    names::reason,
     schedule::{Target, target},
     types::ServiceQuality,
 };
@@ -73,7 +74,7 @@ fn handler(quality: &ServiceQuality) -> Result<Handler, Problem> {
     ];
     match other.iter().find(|(_, there)| *there) {
         Some((name, _)) => Err(Problem {
-            reason: "ProbeNotSupported",
+            reason: reason::PROBE_NOT_SUPPORTED,
             message: format!("{name} probes come with a later version; only exec runs today"),
         }),
         None => Err(misconfigured("there is no probe: say exec".to_owned())),
@@ -81,5 +82,5 @@ fn handler(quality: &ServiceQuality) -> Result<Handler, Problem> {
 }
 
 fn misconfigured(message: String) -> Problem {
-    Problem { reason: "ProbeMisconfigured", message }
+    Problem { reason: reason::PROBE_MISCONFIGURED, message }
 }
