@@ -1,16 +1,22 @@
 //! All that is written to the cluster: the writes that plans are made of, and the reads that a write depends on.
 
+use std::fmt::Debug;
+
 use gamewarden_api::{
     names,
     types::{GameServer, GameServerSet},
 };
-use k8s_openapi::api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod};
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod},
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{
         ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams, Preconditions,
     },
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// A write that the API server refused, or that did not reach it.
@@ -59,6 +65,17 @@ impl WriteError {
             _ => false,
         }
     }
+}
+
+/// What is patched and deleted: namespaced objects.
+trait Ours:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
+}
+
+impl<K> Ours for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned
+{
 }
 
 /// Writes to the API server.
@@ -186,10 +203,7 @@ impl Writer {
         resource_version: Option<&str>,
     ) -> Result<(), WriteError>
     where
-        K: Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>
-            + Clone
-            + std::fmt::Debug
-            + serde::de::DeserializeOwned,
+        K: Ours,
     {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
         let params = DeleteParams {
@@ -212,12 +226,7 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<(), WriteError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &patch_params(), &Patch::Strategic(patch)).await.map(drop).map_err(error(
-            "patch pod",
-            namespace,
-            name,
-        ))
+        self.patch::<Pod>("patch pod", namespace, name, &Patch::Strategic(patch)).await.map(drop)
     }
 
     /// Applies a strategic merge patch to a pod's status.
@@ -227,12 +236,7 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<(), WriteError> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), &Patch::Strategic(patch)).await.map(drop).map_err(error(
-            "patch status of pod",
-            namespace,
-            name,
-        ))
+        self.patch_status::<Pod>("patch status of pod", namespace, name, &Patch::Strategic(patch)).await
     }
 
     /// Applies a merge patch to a GameServer and returns it as it is then.
@@ -245,12 +249,7 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<GameServer, WriteError> {
-        let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &patch_params(), &Patch::Merge(patch)).await.map_err(error(
-            "patch GameServer",
-            namespace,
-            name,
-        ))
+        self.patch("patch GameServer", namespace, name, &Patch::Merge(patch)).await
     }
 
     /// Applies a merge patch to a GameServer's status.
@@ -260,27 +259,18 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<(), WriteError> {
-        let api: Api<GameServer> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await.map(drop).map_err(error(
-            "patch status of GameServer",
-            namespace,
-            name,
-        ))
+        self.patch_status::<GameServer>("patch status of GameServer", namespace, name, &Patch::Merge(patch))
+            .await
     }
 
-    /// Applies a merge patch to a set.
+    /// Applies a merge patch to a set and returns it as it is then.
     pub(crate) async fn patch_set(
         &self,
         namespace: &str,
         name: &str,
         patch: &Value,
     ) -> Result<GameServerSet, WriteError> {
-        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
-        api.patch(name, &patch_params(), &Patch::Merge(patch)).await.map_err(error(
-            "patch GameServerSet",
-            namespace,
-            name,
-        ))
+        self.patch("patch GameServerSet", namespace, name, &Patch::Merge(patch)).await
     }
 
     /// Applies a merge patch to a set's status.
@@ -290,12 +280,35 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<(), WriteError> {
-        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await.map(drop).map_err(error(
+        self.patch_status::<GameServerSet>(
             "patch status of GameServerSet",
             namespace,
             name,
-        ))
+            &Patch::Merge(patch),
+        )
+        .await
+    }
+
+    async fn patch<K: Ours>(
+        &self,
+        what: &'static str,
+        namespace: &str,
+        name: &str,
+        patch: &Patch<&Value>,
+    ) -> Result<K, WriteError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        api.patch(name, &patch_params(), patch).await.map_err(error(what, namespace, name))
+    }
+
+    async fn patch_status<K: Ours>(
+        &self,
+        what: &'static str,
+        namespace: &str,
+        name: &str,
+        patch: &Patch<&Value>,
+    ) -> Result<(), WriteError> {
+        let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
+        api.patch_status(name, &patch_params(), patch).await.map(drop).map_err(error(what, namespace, name))
     }
 
     /// Writes an event. One that is there already was written by an earlier try; in a namespace that is
