@@ -92,7 +92,11 @@ async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Resul
     let status_wait = write_status(set, observed.status, context).await;
     if let (Err(error), Ok(Some(wait))) = (&applied, &status_wait) {
         // The turn of the status comes sooner than the next try after a failure might.
-        tracing::warn!(set = %set.name_any(), %error, "reconcile failed; trying again for the status");
+        if error.is_stale() {
+            tracing::debug!(set = %set.name_any(), %error, "planning again");
+        } else {
+            tracing::warn!(set = %set.name_any(), %error, "reconcile failed; trying again for the status");
+        }
         return Ok(Some(*wait));
     }
     applied?;
