@@ -9,6 +9,9 @@ CLUSTER := $(or $(GAMEWARDEN_CLUSTER_DIR),$(CURDIR)/.cluster)
 # Tools: tests/tools prints the folder that it installed them in.
 nextest = tools=$$(tests/tools nextest) && PATH="$$tools:$$PATH" cargo nextest run
 
+# Where rustup puts cargo, when tests/toolchain has just installed it.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
 .PHONY: help
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,6 +19,7 @@ help: ## Show this list
 .PHONY: cluster
 cluster: ## Bring up a real one-node Kubernetes with Gamewarden in it (root; Debian)
 	@tests/cluster/up
+	@tests/toolchain
 	@tests/images/build --import
 	@tests/install
 
@@ -26,6 +30,7 @@ cluster-down: ## Take the cluster away, and all that it left on the machine
 .PHONY: demo
 demo: ## Watch the manual's two walkthroughs happen
 	@tests/cluster/up
+	@tests/toolchain
 	@tests/images/build --import
 	@tests/demo/run
 
@@ -34,8 +39,10 @@ demo-down: cluster-down ## Remove all that the demo made, the cluster included
 
 .PHONY: test
 test: ## All checks and all tests; brings the cluster up and leaves it up
+	@tests/toolchain
 	@$(MAKE) --no-print-directory fmt-check lint deny
 	@tests/cluster/up
+	@tests/toolchain
 	@tests/images/build --import
 	@tests/chart/check
 	@tests/chart/lifecycle

@@ -137,7 +137,7 @@ require_machine() {
     die "this needs an x86-64 machine (this is $(uname -m)): nothing else has been tried"
   [ "$(id -u)" -eq 0 ] ||
     die "this needs root: it makes network, mount and PID namespaces and cgroups for a" \
-      "Kubernetes node, and installs missing Debian packages. Try: sudo $0"
+      "Kubernetes node, and installs missing Debian packages. Try the same command as root."
   has_capability 21 ||
     die "this needs CAP_SYS_ADMIN, which root does not have here (an unprivileged" \
       "container?): without it there are no mounts and no namespaces for a node"

@@ -104,16 +104,3 @@ ensure_go() {
   GO=$cached/bin/go
   at_least "$(go_of "$GO")" "$needed" || die "the Go that was fetched to $GO does not run"
 }
-
-# ---- Rust, for those who build the project itself ------------------------------
-
-ensure_rust() {
-  if command -v cargo >/dev/null || [ -x "$HOME/.cargo/bin/cargo" ]; then
-    return 0
-  fi
-  command -v curl >/dev/null || apt_install curl ca-certificates
-  # rustup then reads rust-toolchain.toml and fetches the version that it names.
-  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-    sh -s -- -y --profile minimal --default-toolchain none ||
-    die "no cargo, and rustup could not be installed: see https://rustup.rs, then try again"
-}
