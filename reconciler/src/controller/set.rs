@@ -10,7 +10,7 @@ use gamewarden_api::{
     GameServer, GameServerSet,
     event::{Event, EventType, Involved},
     names,
-    server::{new_pod, volume_claims},
+    server::{new_pod, owner_set, volume_claims},
     set::{Plan, Removal, Snapshot, plan, revision, status},
     types::GameServerSetStatus,
 };
@@ -325,9 +325,7 @@ async fn try_create(
 }
 
 fn is_owned(pod: &Pod, set: &GameServerSet) -> bool {
-    pod.owner_references()
-        .iter()
-        .any(|o| o.controller == Some(true) && Some(&o.uid) == set.metadata.uid.as_ref())
+    owner_set(pod).is_some_and(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
 }
 
 /// Writes the status where it differs, once a second at most; returns how long to wait for the next turn.
