@@ -11,6 +11,7 @@
 //!   player      a connection to a game port
 //!   exec        a command in a pod
 //!   controller  the installed controllers: who leads, and its end by SIGKILL
+//!   documentation  the YAML that the documentation shows
 //!   dump        the state of a namespace, for people who read a failed test
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 pub mod cluster;
 pub mod controller;
+pub mod documentation;
 mod dump;
 pub mod event;
 pub mod exec;
