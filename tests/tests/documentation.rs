@@ -127,7 +127,8 @@ fn the_table_of_values_is_the_charts() -> Result<()> {
 #[test]
 fn chart_crates_and_images_have_one_version() -> Result<()> {
     let root = cluster::repository();
-    let chart: Value = serde_yaml_ng::from_str(&fs::read_to_string(root.join("charts/gamewarden/Chart.yaml"))?)?;
+    let chart: Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(root.join("charts/gamewarden/Chart.yaml"))?)?;
     // Of this crate, and so of the workspace.
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(chart["version"], version, "Chart.yaml's version");
@@ -140,7 +141,8 @@ fn chart_crates_and_images_have_one_version() -> Result<()> {
     let changelog = fs::read_to_string(root.join("CHANGELOG.md"))?;
     assert!(changelog.contains(&format!("\n## {version}")), "CHANGELOG.md has no section {version}");
     // By default images carry the chart's appVersion; tests/images/build takes theirs from Cargo.toml.
-    let values: Value = serde_yaml_ng::from_str(&fs::read_to_string(root.join("charts/gamewarden/values.yaml"))?)?;
+    let values: Value =
+        serde_yaml_ng::from_str(&fs::read_to_string(root.join("charts/gamewarden/values.yaml"))?)?;
     assert_eq!(values["image"]["tag"], "", "image.tag");
     Ok(())
 }
@@ -149,7 +151,15 @@ fn chart_crates_and_images_have_one_version() -> Result<()> {
 fn every_link_between_pages_leads_somewhere() -> Result<()> {
     let root = cluster::repository();
     let mut broken = Vec::new();
-    for page in ["README.md", "docs/install.md", "docs/first-quality.md", "docs/recipes.md", "docs/matchmaking.md", "docs/okg-differences.md", "docs/probing.md"] {
+    for page in [
+        "README.md",
+        "docs/install.md",
+        "docs/first-quality.md",
+        "docs/recipes.md",
+        "docs/matchmaking.md",
+        "docs/okg-differences.md",
+        "docs/probing.md",
+    ] {
         let path = root.join(page);
         let text = fs::read_to_string(&path)?;
         let folder = path.parent().context("a page lies in a folder")?;
@@ -163,7 +173,8 @@ fn every_link_between_pages_leads_somewhere() -> Result<()> {
                 broken.push(format!("{page}: {link}"));
                 continue;
             };
-            if !anchor.is_empty() && !target.lines().any(|line| line.starts_with('#') && slug(line) == anchor) {
+            if !anchor.is_empty() && !target.lines().any(|line| line.starts_with('#') && slug(line) == anchor)
+            {
                 broken.push(format!("{page}: {link} (no such heading)"));
             }
         }
@@ -175,5 +186,8 @@ fn every_link_between_pages_leads_somewhere() -> Result<()> {
 /// A heading's anchor, as GitHub makes it.
 fn slug(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).map(|c| if c == ' ' { '-' } else { c }).collect()
+    text.chars()
+        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
+        .map(|c| if c == ' ' { '-' } else { c })
+        .collect()
 }

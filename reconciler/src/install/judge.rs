@@ -105,7 +105,8 @@ fn definition(
     }
     for version in &expected.spec.versions {
         let name = &version.name;
-        let Some(served) = crd.spec.versions.iter().find(|served| served.name == *name && served.served) else {
+        let Some(served) = crd.spec.versions.iter().find(|served| served.name == *name && served.served)
+        else {
             return Err(format!("version {name} is not served"));
         };
         let (Ok(expected), Ok(served)) = (serde_json::to_value(version), serde_json::to_value(served)) else {
@@ -147,8 +148,7 @@ fn deployment(deployment: &Deployment) -> Result<(), String> {
     let spec = deployment.spec.as_ref();
     let status = deployment.status.clone().unwrap_or_default();
     let wanted = spec.and_then(|spec| spec.replicas).unwrap_or(1);
-    let (updated, available) =
-        (status.updated_replicas.unwrap_or(0), status.available_replicas.unwrap_or(0));
+    let (updated, available) = (status.updated_replicas.unwrap_or(0), status.available_replicas.unwrap_or(0));
     if wanted == 0 {
         return Err("it has no replicas".to_owned());
     }

@@ -75,7 +75,10 @@ fn deployments_that_are_not_what_was_asked_for_are_named() {
         (Ok(read(deployment(2, 1, 2))), "it is being rolled out, 1 of 2 replicas are new"),
         (Ok(read(deployment(2, 2, 1))), "1 of 2 replicas are available"),
         (Ok(read(deployment(0, 0, 0))), "it has no replicas"),
-        (no(404, "deployments.apps \"gamewarden-webhook\" not found"), "deployments.apps \"gamewarden-webhook\" not found"),
+        (
+            no(404, "deployments.apps \"gamewarden-webhook\" not found"),
+            "deployments.apps \"gamewarden-webhook\" not found",
+        ),
     ] {
         let what = "FAILED  deployment gamewarden-webhook is rolled out and available: ";
         assert_eq!(failed(|seen| seen.deployments[1].1 = found), [format!("{what}{message}")]);
@@ -110,9 +113,11 @@ fn definitions_of_another_release_are_told_from_ones_own() {
     };
     assert_eq!(
         failed(older),
-        ["FAILED  definition gameserversets.game.kruise.io is served: version v1alpha1 is not the one of this \
+        [
+            "FAILED  definition gameserversets.game.kruise.io is served: version v1alpha1 is not the one of this \
           release, at .schema.openAPIV3Schema.properties.status; upgrade the definitions as well (helm upgrade with \
-          crds.enabled=true)"]
+          crds.enabled=true)"
+        ]
     );
     let by_others = failed(|seen| {
         older(seen);
@@ -123,7 +128,10 @@ fn definitions_of_another_release_are_told_from_ones_own() {
     let lines = failed(|seen| seen.definitions[0].1.as_mut().unwrap().status = None);
     assert_eq!(lines, ["FAILED  definition gameservers.game.kruise.io is served: it is not established yet"]);
     let lines = failed(|seen| seen.definitions[0].1.as_mut().unwrap().spec.versions[0].served = false);
-    assert_eq!(lines, ["FAILED  definition gameservers.game.kruise.io is served: version v1alpha1 is not served"]);
+    assert_eq!(
+        lines,
+        ["FAILED  definition gameservers.game.kruise.io is served: version v1alpha1 is not served"]
+    );
 }
 
 #[test]

@@ -21,7 +21,8 @@ async fn every_object_that_the_documentation_shows_is_accepted() -> Result<()> {
             }
         }
         let all = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-        let output = namespace.try_kubectl("apply --dry-run=server --validate=strict -f -", Some(&all)).await?;
+        let output =
+            namespace.try_kubectl("apply --dry-run=server --validate=strict -f -", Some(&all)).await?;
         ensure!(output.success, "refused: {}", output.stderr);
         Ok(())
     })
@@ -45,7 +46,8 @@ async fn the_first_quality_and_the_allocation_happen_as_told() -> Result<()> {
 
         // Four who want a server at once, and three servers.
         let answers = try_join_all((0..4).map(|_| allocate(namespace, "arena"))).await?;
-        let mut taken: Vec<&str> = answers.iter().flatten().filter_map(|line| line.split(' ').next()).collect();
+        let mut taken: Vec<&str> =
+            answers.iter().flatten().filter_map(|line| line.split(' ').next()).collect();
         taken.sort_unstable();
         ensure!(taken == ["arena-0", "arena-1", "arena-2"], "servers were given as {answers:?}");
         set.wait_states(&[(0, "Allocated"), (1, "Allocated"), (2, "Allocated")]).await?;
