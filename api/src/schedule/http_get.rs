@@ -135,7 +135,7 @@ impl HttpGet {
         };
         let mut next = self.clone();
         let (scheme, rest) = scheme_of(location);
-        let reference = match rest.strip_prefix("//") {
+        let (base, reference) = match rest.strip_prefix("//") {
             Some(rest) => {
                 let end = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, path) = rest.split_at(end);
@@ -156,13 +156,13 @@ impl HttpGet {
                     };
                 }
                 next.at.port = port.unwrap_or(next.scheme.default_port());
-                if path.is_empty() { "/" } else { path }
+                ("/", path)
             }
             // mailto: and the like name no host, which makes it another one.
             None if scheme.is_some() => return Redirect::OtherHost,
-            None => rest,
+            None => (self.target.as_str(), rest),
         };
-        next.target = resolve(&self.target, reference);
+        next.target = resolve(base, reference);
         if next.target.len() > MAX_TARGET {
             return invalid("which is too long");
         }
