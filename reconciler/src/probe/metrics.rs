@@ -135,7 +135,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             probes: Family::default(),
-            duration: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            duration: Family::<KindLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS)),
             lag: Histogram::new(SECONDS),
             in_flight: Gauge::default(),
             hanging: Gauge::default(),

@@ -6,6 +6,7 @@
 mod failover;
 mod failures;
 mod hand_edits;
+mod handlers;
 mod kubectl;
 mod metrics;
 mod objects;

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::{
     Direct,
-    test_servers::{HERE, connections_to, http, nobody, serve},
+    test_servers::{HERE, left_of, http, nobody, serve},
 };
 
 async fn ask(at: &Endpoint, service: &str) -> Outcome {
@@ -68,7 +68,7 @@ async fn serving_is_true_and_everything_else_says_what_it_is() {
     let headers = headers.lock().unwrap();
     assert_eq!(headers[0]["user-agent"], super::USER_AGENT);
     assert_eq!(headers[0]["grpc-timeout"], "1000000u");
-    assert_eq!(connections_to(at.port), Vec::<String>::new(), "nothing is left");
+    assert_eq!(left_of(at.port).await, Vec::<String>::new(), "nothing is left");
 }
 
 #[tokio::test]

@@ -58,10 +58,8 @@ async fn follow(get: &HttpGet, addresses: &[IpAddr], tls: &Arc<ClientConfig>) ->
             Scheme::Http => ask_http1(stream, &get).await?,
             Scheme::Https => {
                 let stream = handshake(stream, &get, tls).await?;
-                match stream.get_ref().1.alpn_protocol() {
-                    Some(b"h2") => ask_http2(stream, &get).await?,
-                    _ => ask_http1(stream, &get).await?,
-                }
+                let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice());
+                if http2 { ask_http2(stream, &get).await? } else { ask_http1(stream, &get).await? }
             }
         };
         match step {

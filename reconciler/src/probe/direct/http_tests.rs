@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     Direct,
-    test_servers::{HERE, acceptor, connections_to, get, head, http, https, nobody, serve},
+    test_servers::{HERE, acceptor, left_of, get, head, http, https, nobody, serve},
 };
 
 async fn ask(get: &HttpGet) -> Outcome {
@@ -320,5 +320,5 @@ async fn no_connection_is_left_behind() {
     for _ in 0..20 {
         assert_eq!(ask(&get(&at, "/")).await, success("x"));
     }
-    assert_eq!(connections_to(at.port), Vec::<String>::new());
+    assert_eq!(left_of(at.port).await, Vec::<String>::new());
 }

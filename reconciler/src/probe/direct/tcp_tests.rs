@@ -7,7 +7,7 @@ use tokio::{io::AsyncReadExt, sync::mpsc, time::Instant};
 
 use super::{
     Direct,
-    test_servers::{HERE, connections_to, ip, nobody, serve},
+    test_servers::{HERE, left_of, ip, nobody, serve},
 };
 
 async fn ask(at: &Endpoint) -> Outcome {
@@ -28,7 +28,7 @@ async fn a_connection_is_true_and_the_server_reads_an_ordinary_end() {
             assert_eq!(read.recv().await, Some(Ok(0)), "an end, not an error");
         }
         if here == HERE {
-            assert_eq!(connections_to(at.port), Vec::<String>::new(), "nothing is remembered");
+            assert_eq!(left_of(at.port).await, Vec::<String>::new(), "nothing is remembered");
         }
     }
 }

@@ -120,11 +120,21 @@ pub(super) fn get(at: &Endpoint, target: &str) -> HttpGet {
     }
 }
 
-/// The local ports of this machine's connections to `port` that are remembered or open.
-pub(super) fn connections_to(port: u16) -> Vec<String> {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+/// What is left within a second of this machine's connections to `port`, open or remembered (that lasts for a
+/// minute).
+pub(super) async fn left_of(port: u16) -> Vec<String> {
     let remote = format!(":{port:04X}");
-    table.lines().filter(|line| line.split_whitespace().nth(2).is_some_and(|at| at.ends_with(&remote))).map(str::to_owned).collect()
+    let mut left = Vec::new();
+    for _ in 0..20 {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let is_one = |line: &&str| line.split_whitespace().nth(2).is_some_and(|at| at.ends_with(&remote));
+        left = table.lines().filter(is_one).map(str::to_owned).collect();
+        if left.is_empty() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    left
 }
 
 pub(super) const HERE: &str = "127.0.0.1";
