@@ -96,7 +96,8 @@ fn port(container: &Container, field: &str, port: &IntOrString) -> Result<u16, S
         .iter()
         .filter_map(|port| Some(format!("{} ({})", port.name.as_deref()?, port.container_port)))
         .collect();
-    let has = if named.is_empty() { "it names none".to_owned() } else { format!("it has {}", named.join(", ")) };
+    let has =
+        if named.is_empty() { "it names none".to_owned() } else { format!("it has {}", named.join(", ")) };
     Err(format!("{field}: container {:?} declares no port named {name:?}; {has}", container.name))
 }
 

@@ -41,9 +41,11 @@ fn each_kind_is_asked_in_its_way() {
     let exec = asked(json!({"exec": {"command": ["bash", "./idle.sh"]}}));
     assert_eq!(exec, Ok(Some(Handler::Exec(vec!["bash".to_owned(), "./idle.sh".to_owned()]))));
     assert_eq!(asked(json!({"tcpSocket": {"port": 7777}})), Ok(Some(Handler::Tcp(at(7777)))));
-    for (grpc, service) in
-        [(json!({"port": 9000}), ""), (json!({"port": 9000, "service": ""}), ""), (json!({"port": 9000, "service": "game"}), "game")]
-    {
+    for (grpc, service) in [
+        (json!({"port": 9000}), ""),
+        (json!({"port": 9000, "service": ""}), ""),
+        (json!({"port": 9000, "service": "game"}), "game"),
+    ] {
         let expected = Handler::Grpc { at: at(9000), service: service.to_owned() };
         assert_eq!(asked(json!({"grpc": grpc})), Ok(Some(expected)));
     }
@@ -72,9 +74,17 @@ fn a_port_is_a_number_or_a_name_that_the_container_declares() {
         (
             "game",
             json!("wbe"),
-            Err("port: container \"game\" declares no port named \"wbe\"; it has web (8080), query (27015), 80 (8081)"),
+            Err(
+                "port: container \"game\" declares no port named \"wbe\"; it has web (8080), query (27015), 80 (8081)",
+            ),
         ),
-        ("game", json!("WEB"), Err("port: container \"game\" declares no port named \"WEB\"; it has web (8080), query (27015), 80 (8081)")),
+        (
+            "game",
+            json!("WEB"),
+            Err(
+                "port: container \"game\" declares no port named \"WEB\"; it has web (8080), query (27015), 80 (8081)",
+            ),
+        ),
         ("log", json!("web"), Err("port: container \"log\" declares no port named \"web\"; it names none")),
         ("log", json!(""), Err("port: container \"log\" declares no port named \"\"; it names none")),
     ] {
@@ -100,15 +110,24 @@ fn what_cannot_be_asked_is_said() {
     let port = json!({"port": 80});
     for (probe, expected) in [
         (json!({}), "there is no probe: say exec, httpGet, tcpSocket or grpc"),
-        (json!({"exec": {"command": ["x"]}, "httpGet": port}), "there are several probes, exec and httpGet: say one"),
+        (
+            json!({"exec": {"command": ["x"]}, "httpGet": port}),
+            "there are several probes, exec and httpGet: say one",
+        ),
         (
             json!({"grpc": port, "httpGet": port, "tcpSocket": port}),
             "there are several probes, httpGet and tcpSocket and grpc: say one",
         ),
         (json!({"exec": {"command": []}}), "exec has no command"),
         (json!({"exec": {}}), "exec has no command"),
-        (json!({"containerName": "gmae", "tcpSocket": port}), "the pod has no container \"gmae\"; it has game, log"),
-        (json!({"httpGet": {"port": 80, "scheme": "FTP"}}), "httpGet.scheme \"FTP\" is neither HTTP nor HTTPS"),
+        (
+            json!({"containerName": "gmae", "tcpSocket": port}),
+            "the pod has no container \"gmae\"; it has game, log",
+        ),
+        (
+            json!({"httpGet": {"port": 80, "scheme": "FTP"}}),
+            "httpGet.scheme \"FTP\" is neither HTTP nor HTTPS",
+        ),
         (
             json!({"httpGet": {"port": 80, "host": "a b"}}),
             "httpGet.host \"a b\" is neither an IP address nor a DNS name",

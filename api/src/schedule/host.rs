@@ -101,9 +101,9 @@ pub(super) fn host_of(
             "{field} {text:?} is not the pod's own address, and others are not asked (the controller's option \
              --probe-hosts); leave it out"
         )),
-        (Host::Address(address), Hosts::Any) if is_never_asked(*address) => {
-            Err(format!("{field} {text:?} is an address of the controller's own node or link, which is never asked"))
-        }
+        (Host::Address(address), Hosts::Any) if is_never_asked(*address) => Err(format!(
+            "{field} {text:?} is an address of the controller's own node or link, which is never asked"
+        )),
         (_, Hosts::Any) => Ok(Some(host)),
     }
 }
@@ -168,7 +168,11 @@ mod tests {
         serde_json::from_value(json!({"status": status})).unwrap()
     }
 
-    fn asked(status: serde_json::Value, wanted: Option<&str>, hosts: Hosts) -> Result<Option<String>, String> {
+    fn asked(
+        status: serde_json::Value,
+        wanted: Option<&str>,
+        hosts: Hosts,
+    ) -> Result<Option<String>, String> {
         host_of(&pod(status), "httpGet.host", wanted, hosts).map(|host| host.map(|host| host.to_string()))
     }
 
@@ -178,7 +182,10 @@ mod tests {
             (json!({}), None),
             (json!({"podIP": ""}), None),
             (json!({"podIP": "10.0.0.5"}), Some("10.0.0.5")),
-            (json!({"podIP": "fd00::5", "podIPs": [{"ip": "fd00::5"}, {"ip": "10.0.0.5"}]}), Some("[fd00::5]")),
+            (
+                json!({"podIP": "fd00::5", "podIPs": [{"ip": "fd00::5"}, {"ip": "10.0.0.5"}]}),
+                Some("[fd00::5]"),
+            ),
             (json!({"podIPs": [{"ip": "10.0.0.6"}]}), Some("10.0.0.6")),
         ] {
             for wanted in [None, Some("")] {
@@ -220,9 +227,21 @@ mod tests {
             assert_eq!(asked(json!({}), Some(text), Hosts::Any), Ok(Some(expected.to_owned())), "{text}");
         }
         for own in [
-            "127.0.0.1", "0.0.0.0", "0.1.2.3", "169.254.169.254", "224.0.0.1", "255.255.255.255", "::1", "::",
-            "fe80::1", "ff02::1", "::ffff:127.0.0.1", "[::ffff:169.254.169.254]", "64:ff9b::a9fe:a9fe",
-            "fd00:ec2::254", "100.100.100.200",
+            "127.0.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "[::ffff:169.254.169.254]",
+            "64:ff9b::a9fe:a9fe",
+            "fd00:ec2::254",
+            "100.100.100.200",
         ] {
             assert_eq!(
                 asked(json!({"podIP": "10.0.0.5"}), Some(own), Hosts::Any),
@@ -236,7 +255,9 @@ mod tests {
     #[test]
     fn what_is_no_host_is_said() {
         let long = "a".repeat(64);
-        for text in ["a b", "a/b", "a:80", "user@host", "[10.0.0.5]", "[::1", "a..b", ".", "fe80::1%eth0", "é", &long] {
+        for text in
+            ["a b", "a/b", "a:80", "user@host", "[10.0.0.5]", "[::1", "a..b", ".", "fe80::1%eth0", "é", &long]
+        {
             for hosts in [Hosts::PodsOnly, Hosts::Any] {
                 assert_eq!(
                     asked(json!({"podIP": "10.0.0.5"}), Some(text), hosts),

@@ -88,8 +88,7 @@ impl HttpGet {
         if target.len() > MAX_TARGET {
             return Err(format!("httpGet.path is longer than {MAX_TARGET} bytes"));
         }
-        let mut request =
-            Self { scheme, authority: at.to_string(), at, target, headers: Vec::new() };
+        let mut request = Self { scheme, authority: at.to_string(), at, target, headers: Vec::new() };
         let mut size = 0;
         for HTTPHeader { name, value } in get.http_headers.iter().flatten() {
             size += name.len() + value.len();

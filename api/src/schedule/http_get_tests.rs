@@ -124,9 +124,14 @@ fn a_redirect_on_the_same_host_is_followed() {
 
 #[test]
 fn a_redirect_to_another_host_is_not_followed_and_to_no_url_is_a_failure() {
-    for location in
-        ["http://10.0.0.6/", "http://game/", "https://localhost:8080/x", "//example.com", "mailto:x@y", "ftp://other/"]
-    {
+    for location in [
+        "http://10.0.0.6/",
+        "http://game/",
+        "https://localhost:8080/x",
+        "//example.com",
+        "mailto:x@y",
+        "ftp://other/",
+    ] {
         assert_eq!(from(location), "other host", "{location:?}");
     }
     for (location, why) in [

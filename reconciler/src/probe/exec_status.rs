@@ -206,7 +206,10 @@ mod tests {
         for (message, gone) in [
             ("container not found (\"game\")", true),
             ("OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown", true),
-            ("failed to exec in container: failed to load task: no running task found: task 5d1 not found: not found", true),
+            (
+                "failed to exec in container: failed to load task: no running task found: task 5d1 not found: not found",
+                true,
+            ),
             ("failed to exec in container: container is in CONTAINER_EXITED state", true),
             ("pods \"game-0\" not found", false),
             ("error dialing backend: dial tcp 10.0.0.5:10250: connect: connection refused", false),

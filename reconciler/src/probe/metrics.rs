@@ -135,7 +135,9 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             probes: Family::default(),
-            duration: Family::<KindLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| Histogram::new(SECONDS)),
+            duration: Family::<KindLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+                Histogram::new(SECONDS)
+            }),
             lag: Histogram::new(SECONDS),
             in_flight: Gauge::default(),
             hanging: Gauge::default(),
@@ -143,7 +145,11 @@ impl Metrics {
             writes: Family::default(),
             notes_dropped: Counter::default(),
         };
-        registry.register("gamewarden_probes", "Probes by how they ask and what came of them", metrics.probes.clone());
+        registry.register(
+            "gamewarden_probes",
+            "Probes by how they ask and what came of them",
+            metrics.probes.clone(),
+        );
         registry.register(
             "gamewarden_probe_duration_seconds",
             "From the start of a probe to its outcome",

@@ -114,13 +114,14 @@ impl<P: Prober> Runner<P> {
             notes: context.notes.clone(),
             metrics: context.metrics.clone(),
         };
+        let targets = Targets::new(context.hosts);
         // Bounded by the probes: each says something once a second at most, and is heard at once.
         let (report, reports) = mpsc::unbounded_channel();
         Self {
             writes: Writes::new(writer, context.metrics.clone(), context.max_in_flight),
             context,
             epoch: Instant::now(),
-            targets: Targets::new(context.hosts),
+            targets,
             lateness: Lateness::default(),
             running: HashMap::new(),
             probes: JoinSet::new(),

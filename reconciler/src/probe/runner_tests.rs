@@ -185,10 +185,12 @@ async fn a_container_that_probes_find_ended_is_the_statuss_to_tell_for_a_while()
 
 #[tokio::test(start_paused = true)]
 async fn probes_that_run_no_command_take_less_room() {
-    let web = |n: usize| json!({
-        "name": format!("q{n}"), "containerName": "main", "httpGet": {"port": 80},
-        "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 60,
-    });
+    let web = |n: usize| {
+        json!({
+            "name": format!("q{n}"), "containerName": "main", "httpGet": {"port": 80},
+            "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 60,
+        })
+    };
     let all: Vec<Value> = (0..20).map(web).collect();
     let mut it = Fixture::start(Does::SaysAfter(Duration::from_secs(50), success("")), json!(all));
     let mut addressed = pod("c://1", running());

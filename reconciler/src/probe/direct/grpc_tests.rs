@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::{
     Direct,
-    test_servers::{HERE, left_of, http, nobody, serve},
+    test_servers::{HERE, http, left_of, nobody, serve},
 };
 
 async fn ask(at: &Endpoint, service: &str) -> Outcome {

@@ -200,7 +200,8 @@ async fn body(mut body: Incoming) -> Result<Vec<u8>, Outcome> {
         let Some(frame) = body.frame().await else {
             break;
         };
-        let frame = frame.map_err(|error| failure(format!("the answer broke off: {}", with_sources(&error))))?;
+        let frame =
+            frame.map_err(|error| failure(format!("the answer broke off: {}", with_sources(&error))))?;
         if let Some(data) = frame.data_ref() {
             let room = MAX_BODY - kept.len();
             kept.extend_from_slice(data.get(..room).unwrap_or(data));

@@ -21,7 +21,7 @@ use tokio::{
 
 use super::{
     Direct,
-    test_servers::{HERE, acceptor, left_of, get, head, http, https, nobody, serve},
+    test_servers::{HERE, acceptor, get, head, http, https, left_of, nobody, serve},
 };
 
 async fn ask(get: &HttpGet) -> Outcome {
@@ -77,7 +77,10 @@ async fn a_status_from_200_to_399_is_true_and_the_body_is_the_result() {
     }
     for (raw, expected) in [
         ("HTTP/1.0 200 OK\r\n\r\nuntil the end", success("until the end")),
-        ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", success("abcde")),
+        (
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+            success("abcde"),
+        ),
         ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx", success("x")),
         // Untidy, and taken by kubelet's client too.
         ("HTTP/1.1 200\r\nX-Spaced : y\r\ncontent-length: 1\r\n\r\nx", success("x")),
@@ -112,24 +115,39 @@ async fn the_request_is_kubelets_under_our_name() {
     let (_, _, lines) = sent(|get| {
         get.authority = "game.example".to_owned();
         get.headers = vec![
-            header("x-token", "a"), header("x-token", "b ü"), header("accept", "text/plain"),
+            header("x-token", "a"),
+            header("x-token", "b ü"),
+            header("accept", "text/plain"),
             header("user-agent", "me"),
         ];
     })
     .await;
     assert_eq!(
         lines,
-        ["Accept: text/plain", "Connection: close", "Host: game.example", "User-Agent: me", "X-Token: a", "X-Token: b ü"]
+        [
+            "Accept: text/plain",
+            "Connection: close",
+            "Host: game.example",
+            "User-Agent: me",
+            "X-Token: a",
+            "X-Token: b ü"
+        ]
     );
-    let (at, _, lines) =
-        sent(|get| get.headers = vec![header("accept", ""), header("user-agent", "")]).await;
+    let (at, _, lines) = sent(|get| get.headers = vec![header("accept", ""), header("user-agent", "")]).await;
     assert_eq!(lines, ["Connection: close", &format!("Host: {at}")], "empty ones are left out");
 }
 
 #[tokio::test]
 async fn redirects_are_followed_on_the_same_host_only() {
     for (status, followed) in [
-        (301, true), (302, true), (303, true), (307, true), (308, true), (300, false), (304, false), (305, false),
+        (301, true),
+        (302, true),
+        (303, true),
+        (307, true),
+        (308, true),
+        (300, false),
+        (304, false),
+        (305, false),
         (306, false),
     ] {
         let (at, _) = http(HERE, move |head| match head.starts_with("GET /end ") {
@@ -163,9 +181,12 @@ async fn a_relative_redirect_keeps_the_headers_and_the_tenth_is_too_many() {
     let heads = heads.lock().unwrap();
     assert_eq!(heads.len(), 10);
     let last = heads.last().unwrap();
-    for line in
-        ["GET /a/again HTTP/1.1\r\n", "\r\nHost: game.example\r\n", "\r\nX-Token: a\r\n", &format!("\r\nReferer: http://{at}/a/again\r\n")]
-    {
+    for line in [
+        "GET /a/again HTTP/1.1\r\n",
+        "\r\nHost: game.example\r\n",
+        "\r\nX-Token: a\r\n",
+        &format!("\r\nReferer: http://{at}/a/again\r\n"),
+    ] {
         assert!(last.contains(line), "{line:?} is missing in {last}");
     }
 }
@@ -249,14 +270,18 @@ async fn only_the_beginning_of_a_body_is_read() {
 async fn what_is_no_answer_is_a_failure_that_says_so() {
     for (what, raw, expected) in [
         ("nothing", &b""[..], "no HTTP answer: connection closed before message completed"),
-        ("half a head", b"HTTP/1.1 200 OK\r\ncont", "no HTTP answer: connection closed before message completed"),
-        ("another protocol", b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP answer: invalid HTTP version parsed"),
         (
-            "half a body",
-            b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+            "half a head",
+            b"HTTP/1.1 200 OK\r\ncont",
+            "no HTTP answer: connection closed before message completed",
+        ),
+        ("another protocol", b"SSH-2.0-OpenSSH\r\n\r\n", "no HTTP answer: invalid HTTP version parsed"),
+        ("half a body", b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf", "the answer broke off: "),
+        (
+            "a bad chunk",
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
             "the answer broke off: ",
         ),
-        ("a bad chunk", b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n", "the answer broke off: "),
     ] {
         let (at, _) = http(HERE, move |_| raw.to_vec()).await;
         let text = failed(ask(&get(&at, "/")).await);

@@ -29,13 +29,7 @@ mod tcp_tests;
 #[cfg(test)]
 mod test_servers;
 
-use std::{
-    future::Future,
-    net::IpAddr,
-    pin::pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::Future, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use futures::future::{Either, select};
 use gamewarden_api::{

@@ -7,7 +7,7 @@ use tokio::{io::AsyncReadExt, sync::mpsc, time::Instant};
 
 use super::{
     Direct,
-    test_servers::{HERE, left_of, ip, nobody, serve},
+    test_servers::{HERE, ip, left_of, nobody, serve},
 };
 
 async fn ask(at: &Endpoint) -> Outcome {
