@@ -3,6 +3,7 @@
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use gamewarden_api::schedule::Hosts;
 use gamewarden_runtime::{AdminArgs, LogArgs, LogFormat, Process, RuntimeArgs, run};
 use kube::{Client, config::InferConfigError};
 
@@ -61,8 +62,30 @@ struct ControllerArgs {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     concurrent_probes: u16,
+    /// Which hosts the `host` fields of httpGet and tcpSocket probes may name. The controller may reach what the
+    /// authors of sets may not, and the answer is shown to them.
+    #[arg(long, value_enum, default_value_t = ProbeHosts::PodsOnly)]
+    probe_hosts: ProbeHosts,
     #[command(flatten)]
     runtime: RuntimeArgs,
+}
+
+/// Which hosts probes may ask.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ProbeHosts {
+    /// A pod, at its own addresses.
+    PodsOnly,
+    /// Any host but this machine, its link and clouds' metadata services.
+    Any,
+}
+
+impl From<ProbeHosts> for Hosts {
+    fn from(hosts: ProbeHosts) -> Self {
+        match hosts {
+            ProbeHosts::PodsOnly => Self::PodsOnly,
+            ProbeHosts::Any => Self::Any,
+        }
+    }
 }
 
 /// Why the process ends.
@@ -119,7 +142,10 @@ impl ControllerArgs {
         // A replica that waits for the lease does all that is asked of it.
         process.health.readiness("election").set(true);
         let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
-        let settings = controller::Config { concurrent_probes: self.concurrent_probes.into() };
+        let settings = controller::Config {
+            concurrent_probes: self.concurrent_probes.into(),
+            probe_hosts: self.probe_hosts.into(),
+        };
         let work = controller::run(
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,

@@ -18,8 +18,6 @@ pub const MANAGED_ELSEWHERE: &str = "ManagedElsewhere";
 /// A pod of the set could not be made.
 pub const FAILED_CREATE: &str = "FailedCreate";
 
-/// A quality asks for a kind of probe that is not run yet.
-pub const PROBE_NOT_SUPPORTED: &str = "ProbeNotSupported";
 /// A quality cannot be probed as it is written.
 pub const PROBE_MISCONFIGURED: &str = "ProbeMisconfigured";
 /// The probes of a set do not start in time.
@@ -27,6 +25,8 @@ pub const PROBES_LATE: &str = "ProbesLate";
 /// They do again.
 pub const PROBES_IN_TIME: &str = "ProbesInTime";
 
+/// Reason of the pods' conditions that tell verdicts, by which they are known for ours.
+pub const SERVICE_QUALITY: &str = "ServiceQuality";
 /// A quality could not be asked.
 pub const QUALITY_UNKNOWN: &str = "ServiceQualityUnknown";
 /// An update priority did not come out as an integer (as in OpenKruiseGame).

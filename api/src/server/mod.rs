@@ -6,6 +6,7 @@
 //!   gameserver  a set and a pod → the GameServer to make
 //!   state       a pod → how the server is
 //!   transition  pod labels (what was acted on last) against GameServer and state (what is) → events
+//!   quality_conditions  the pod's conditions that tell verdicts
 //!   plan        all of it: what to write where, for one server
 //! ```
 
@@ -13,6 +14,7 @@ mod gameserver;
 mod owner;
 mod plan;
 mod pod;
+mod quality_conditions;
 mod state;
 mod transition;
 

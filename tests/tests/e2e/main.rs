@@ -7,6 +7,7 @@ mod documentation;
 mod failover;
 mod failures;
 mod hand_edits;
+mod handlers;
 mod kubectl;
 mod metrics;
 mod objects;
