@@ -132,7 +132,8 @@ mod tests {
         cluster.servers[0]["metadata"]["ownerReferences"] = json!([]);
         let adopt = cluster.ask(plan).adopt;
         assert_eq!((adopt[0].orphan, adopt[0].name.as_str()), (Orphan::GameServer, "game-4"));
-        cluster.servers[0]["metadata"]["ownerReferences"] = json!([owner("GameServerSet", "game", "set-uid")]);
+        cluster.servers[0]["metadata"]["ownerReferences"] =
+            json!([owner("GameServerSet", "game", "set-uid")]);
         assert_eq!(cluster.plan().create, [4]);
     }
 }

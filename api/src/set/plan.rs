@@ -110,8 +110,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     troubles.extend(trouble::invalid(&problems));
     troubles.extend(updated.in_place_only.then(trouble::held_back));
     troubles.extend(trouble::network(snapshot));
-    let requeue_after =
-        requeue_after(snapshot, &alive, &waiting).into_iter().chain(look_again).min();
+    let requeue_after = requeue_after(snapshot, &alive, &waiting).into_iter().chain(look_again).min();
     let adopt = adopt::adoptions(snapshot, &roster);
     if !adopt.is_empty() {
         return Plan { adopt, troubles, requeue_after, ..Plan::default() };
@@ -128,10 +127,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         gs_delete: servers.delete,
         events: events::events(
             snapshot,
-            &Observed {
-                before: remembered.as_ref().map(Ordinals::count),
-                after: scaled.seats.count(),
-            },
+            &Observed { before: remembered.as_ref().map(Ordinals::count), after: scaled.seats.count() },
         ),
         troubles,
         requeue_after,

@@ -128,7 +128,11 @@ pub struct Trouble {
 impl Trouble {
     /// The part of the message that stays while the trouble stays the same.
     fn headline(&self) -> String {
-        if self.servers.is_empty() { self.what.clone() } else { format!("{}: {}", who(&self.servers), self.what) }
+        if self.servers.is_empty() {
+            self.what.clone()
+        } else {
+            format!("{}: {}", who(&self.servers), self.what)
+        }
     }
 
     /// For people.
@@ -137,7 +141,11 @@ impl Trouble {
         let words: Vec<&str> = self.words.split_whitespace().collect();
         let words = words.join(" ");
         let (headline, words, advice) = (self.headline(), cut(&words, MAX_WORDS), self.advice);
-        if words.is_empty() { format!("{headline}; {advice}") } else { format!("{headline}: {words}; {advice}") }
+        if words.is_empty() {
+            format!("{headline}; {advice}")
+        } else {
+            format!("{headline}: {words}; {advice}")
+        }
     }
 }
 

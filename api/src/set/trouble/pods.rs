@@ -29,7 +29,8 @@ pub(in super::super) fn pods(
 ) -> (Vec<Trouble>, Option<Duration>) {
     let mut found = Found::default();
     let looping = snapshot.set.status.iter().flat_map(|s| &s.conditions);
-    let looping = looping.into_iter().any(|c| c.type_ == Kind::CrashLoop.condition_type() && c.status == "True");
+    let looping =
+        looping.into_iter().any(|c| c.type_ == Kind::CrashLoop.condition_type() && c.status == "True");
     for member in roster.members.values().filter(|m| !m.terminating && !m.dead) {
         unschedulable(snapshot, member, &mut found);
         for container in containers(member.pod) {
@@ -48,7 +49,15 @@ struct Found {
 
 impl Found {
     /// One more server with this trouble. The first one's words stand for all.
-    fn add(&mut self, member: &Member<'_>, kind: Kind, reason: &'static str, what: String, words: &str, advice: &'static str) {
+    fn add(
+        &mut self,
+        member: &Member<'_>,
+        kind: Kind,
+        reason: &'static str,
+        what: String,
+        words: &str,
+        advice: &'static str,
+    ) {
         let server = member.pod.metadata.name.clone().unwrap_or_default();
         if let Some(trouble) = self.troubles.iter_mut().find(|t| t.kind == kind) {
             if trouble.servers.last() != Some(&server) {

@@ -2,13 +2,12 @@
 
 use super::{
     super::{Snapshot, plan::Problem, roster::Roster},
-    Kind, Trouble,
+    Kind, NAMED, Trouble,
 };
 use crate::names::reason;
 
 /// What to do about a pod that has the name of a server.
-pub(super) const NAME_ADVICE: &str =
-    "delete that pod, or reserve its ordinal in spec.reserveGameServerIds";
+pub(super) const NAME_ADVICE: &str = "delete that pod, or reserve its ordinal in spec.reserveGameServerIds";
 
 /// Pods that hold one of the set's names, or belong to it without a server's name. Those that go by themselves are
 /// only waited for.
@@ -45,18 +44,21 @@ pub(in super::super) fn conflicts(roster: &Roster<'_>) -> Vec<Trouble> {
 
 /// Fields that cannot be used as written.
 pub(in super::super) fn invalid(problems: &[Problem]) -> Option<Trouble> {
-    let first = problems.first()?;
-    let more = match problems.len() {
-        1 => String::new(),
-        n => format!(" (and {} more like it)", n - 1),
+    if problems.is_empty() {
+        return None;
+    }
+    let said: Vec<String> = problems.iter().take(NAMED).map(Problem::to_string).collect();
+    let more = match problems.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
     };
     Some(Trouble {
         kind: Kind::InvalidSpec,
         reason: reason::INVALID_SPEC,
         servers: Vec::new(),
-        what: format!("{first}{more}"),
+        what: format!("{}{more}", said.join("; ")),
         words: String::new(),
-        advice: "the field is left out of account until it is corrected",
+        advice: "what is wrong there is left out of account until it is corrected",
     })
 }
 
@@ -81,7 +83,9 @@ pub(in super::super) fn network(snapshot: &Snapshot<'_>) -> Option<Trouble> {
         kind: Kind::NetworkUnsupported,
         reason: reason::MANAGED_MODE,
         servers: Vec::new(),
-        what: format!("spec.network has no effect: the network plugin {type_} is OpenKruiseGame's, which does not run this set"),
+        what: format!(
+            "spec.network has no effect: the network plugin {type_} is OpenKruiseGame's, which does not run this set"
+        ),
         words: String::new(),
         advice: "use a Service (select by statefulset.kubernetes.io/pod-name), hostPort or hostNetwork, or install \
                  Gamewarden in external mode",
