@@ -8,7 +8,6 @@ use super::{
     fixture::{Cluster, NOW, names_of},
     *,
 };
-use crate::names;
 
 fn rolling(parameters: Value) -> Cluster {
     let mut cluster = Cluster::new(4, "0-3").with(0, "None").with(1, "None").with(2, "None").with(3, "None");

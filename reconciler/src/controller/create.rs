@@ -54,7 +54,7 @@ pub(super) async fn create(
         if is_hopeless(&round) {
             break;
         }
-        let tries = some.iter().map(|ordinal| create_one(set, *ordinal, &revision, servers, context));
+        let tries = some.iter().copied().map(|ordinal| create_one(set, ordinal, &revision, servers, context));
         let made: Vec<(u32, Made)> = stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
         for (ordinal, made) in made {
             match made {
@@ -144,7 +144,9 @@ async fn try_create(
                 writer.patch_pod(&namespace, name, &patch).await?;
             }
             // With our label the store shows it in a moment, whosever it is.
-            _ => {}
+            Some(_) => {}
+            // It has gone meanwhile, or it was a quota that two have counted on at once, which is a conflict too.
+            None => return Err(error),
         },
         Err(error) => return Err(error),
     }

@@ -79,7 +79,7 @@ impl Failures {
             return everything();
         }
         let (failed, fresh): (Vec<u32>, Vec<u32>) =
-            wanted.iter().partition(|ordinal| of_set.servers.contains_key(ordinal));
+            wanted.iter().copied().partition(|ordinal| of_set.servers.contains_key(ordinal));
         match of_set.not_before.checked_duration_since(now).filter(|wait| !wait.is_zero()) {
             // Those that have not been tried come first: a set full of bad ones must get on.
             None => Turn { now: fresh.into_iter().chain(failed).collect(), wait: None },

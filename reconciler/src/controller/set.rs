@@ -132,7 +132,10 @@ async fn apply(
 ) -> Result<Option<Duration>, Error> {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let writer = &context.writer;
-    adopt(set, &plan.adopt, context).await?;
+    if !plan.adopt.is_empty() {
+        // Nothing else is decided yet; the watch shows them as ours in a moment.
+        return adopt(set, &plan.adopt, context).await.map(|()| None);
+    }
     if !plan.remove.is_empty() {
         all_unchanged(set, servers, context).await?;
     }

@@ -199,7 +199,7 @@ async fn volume_claims_go_and_stay_as_the_retention_policy_says() -> Result<()> 
         set.scale(1).await?;
         wait::gone(&set.pods(), "game-1").await?;
         set.patch(json!({"spec": policy("Delete", "Retain")})).await?;
-        owned("what was kept stays kept", &[("data-game-0", Some(&uid)), ("data-game-1", None)]).await?;
+        owned("what was kept stays kept", &[("data-game-0", Some(uid.as_str())), ("data-game-1", None)]).await?;
         namespace.kubectl("delete gss game --wait=false").await?;
         owned("one goes with the set", &[("data-game-1", None)]).await?;
         Ok(())

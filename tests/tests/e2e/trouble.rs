@@ -115,7 +115,7 @@ async fn an_image_that_cannot_be_pulled_is_shown_and_healed_by_another() -> Resu
         let condition = begins(&set, "ImageError", begin).await?;
         assert_eq!(condition.reason, "ImagePullFailed");
         the_warning(namespace, "ImageError", &condition).await?;
-        let containers = &good.object()?.spec.game_server_template.spec["containers"];
+        let containers = good.object()?.spec.game_server_template.spec["containers"].clone();
         set.patch(json!({"spec": {"gameServerTemplate": {"spec": {"containers": containers}}}})).await?;
         set.wait_ready(&[0]).await?;
         healed(&set).await?;
