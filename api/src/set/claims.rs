@@ -85,6 +85,17 @@ impl Retention {
         })
     }
 
+    /// Whether claims that were brought in line with `earlier` are in line with this. New ones are made with the
+    /// right owner, so pods matter only where claims go with them, and seats only where any claim has an owner.
+    #[must_use]
+    pub fn is_settled_by(&self, earlier: &Self) -> bool {
+        let policy = |r: &Self| (r.set.uid.clone(), r.claims.clone(), r.when_deleted, r.when_scaled);
+        let owned = self.when_deleted || self.when_scaled;
+        policy(self) == policy(earlier)
+            && (!owned || self.seats == earlier.seats)
+            && (!self.when_scaled || self.pods == earlier.pods)
+    }
+
     /// The server that the claim is of, where the set has made it. Names are anybody's to give, so it needs the
     /// label that ours have.
     fn ordinal(&self, claim: &PersistentVolumeClaim) -> Option<u32> {

@@ -142,3 +142,25 @@ fn a_pod_waits_until_the_claim_of_its_predecessor_is_gone() {
         assert_eq!(claim_is_going(&claim, &set, "game-1"), expected);
     }
 }
+
+#[test]
+fn claims_are_looked_at_again_only_where_their_owners_may_differ() {
+    let retention = |when_deleted: &str, when_scaled: &str, replicas: i32, pods: usize| {
+        let mut cluster = cluster(when_deleted, when_scaled);
+        cluster.set["spec"]["replicas"] = json!(replicas);
+        cluster.pods.truncate(pods);
+        cluster.ask(plan).retention.unwrap()
+    };
+    for (when_deleted, when_scaled, seats_matter, pods_matter) in [
+        ("Retain", "Retain", false, false),
+        ("Delete", "Retain", true, false),
+        ("Retain", "Delete", true, true),
+        ("Delete", "Delete", true, true),
+    ] {
+        let of = |replicas, pods| retention(when_deleted, when_scaled, replicas, pods);
+        assert!(of(2, 2).is_settled_by(&of(2, 2)));
+        assert_eq!(!of(1, 2).is_settled_by(&of(2, 2)), seats_matter, "{when_deleted} {when_scaled}");
+        assert_eq!(!of(2, 1).is_settled_by(&of(2, 2)), pods_matter, "{when_deleted} {when_scaled}");
+    }
+    assert!(!retention("Retain", "Retain", 2, 2).is_settled_by(&retention("Delete", "Retain", 2, 2)));
+}

@@ -23,7 +23,8 @@ impl Settled {
     const MOST: usize = 4096;
 
     fn is(&self, uid: &str, retention: &Retention) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid) == Some(retention)
+        let settled = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        settled.get(uid).is_some_and(|earlier| retention.is_settled_by(earlier))
     }
 
     fn insert(&self, uid: &str, retention: &Retention) {

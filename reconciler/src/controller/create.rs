@@ -49,9 +49,10 @@ pub(super) async fn create(
     }
     let revision = revision(set);
     let batch = turn.now.get(..CREATE_BATCH).unwrap_or(&turn.now);
-    let (mut round, mut going) = (Vec::new(), false);
+    let (mut round, mut going, mut stopped) = (Vec::new(), false, false);
     for some in batch.chunks(CREATE_CONCURRENCY) {
         if is_hopeless(&round) {
+            stopped = true;
             break;
         }
         let tries = some.iter().copied().map(|ordinal| create_one(set, ordinal, &revision, servers, context));
@@ -63,7 +64,6 @@ pub(super) async fn create(
             }
         }
     }
-    let stopped = is_hopeless(&round);
     let wait = context.failures.tried(uid, generation, &round, stopped, Instant::now());
     let more = (!stopped && turn.now.len() > CREATE_BATCH).then_some(NEXT_BATCH);
     [wait, more, going.then_some(CLAIM_GOES)].into_iter().flatten().min()

@@ -52,7 +52,7 @@ struct OfSet {
     rounds: u32,
     last: Instant,
     not_before: Instant,
-    /// Nothing at all could be made: the others wait as well.
+    /// Nothing at all could be made and the rest was not even tried: the others wait as well.
     shut: bool,
     servers: BTreeMap<u32, Tried>,
 }
