@@ -18,7 +18,7 @@ mod quality_conditions;
 mod state;
 mod transition;
 
-pub(crate) use owner::controller;
+pub(crate) use owner::{controller, owner_reference};
 pub use owner::{is_stale, owner_set};
 pub use plan::{ServerPlan, Snapshot, plan};
 pub use pod::{new_pod, volume_claims};

@@ -16,14 +16,19 @@
 //! decides anything. Every write names the object it was decided on (uid, and resourceVersion where a
 //! change in between matters), so a plan made on an old snapshot fails instead of doing harm.
 
+mod adopt;
 mod backoff;
+mod claims;
 mod context;
+mod create;
+mod failures;
 mod fresh;
 mod metrics;
 mod removed;
 mod run;
 mod server;
 mod set;
+mod status;
 mod watch;
 
 pub use context::Context;

@@ -12,12 +12,14 @@ mod kubectl;
 mod metrics;
 mod objects;
 mod ordinals;
+mod ownership;
 
 mod replaced;
 mod rest;
 mod restarts;
 mod results;
 mod scale_down;
+mod trouble;
 mod update;
 mod variants;
 mod walkthrough;
