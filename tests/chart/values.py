@@ -165,6 +165,7 @@ for role in ("controller", "webhook"):
     case(f"{role}.podDisruptionBudget.maxUnavailable", "50%",
          lambda o: o["PodDisruptionBudget", f"gamewarden-{role}"]["spec"]["maxUnavailable"], "50%")
     case(f"{role}.terminationGracePeriodSeconds", 99, pod(role, "spec", "terminationGracePeriodSeconds"), 99)
+case("controller.probeHosts", "any", lambda o: "--probe-hosts=any" in container("controller", "args")(o), True)
 case("controller.concurrentProbes", 7, lambda o: "--concurrent-probes=7" in container("controller", "args")(o), True)
 
 # The rights follow the account.
