@@ -219,24 +219,24 @@ impl Writer {
         }
     }
 
-    /// Applies a strategic merge patch to a pod.
+    /// Applies a strategic merge patch to a pod and returns it as it is then.
     pub(crate) async fn patch_pod(
         &self,
         namespace: &str,
         name: &str,
         patch: &Value,
-    ) -> Result<(), WriteError> {
-        self.patch::<Pod>("patch pod", namespace, name, &Patch::Strategic(patch)).await.map(drop)
+    ) -> Result<Pod, WriteError> {
+        self.patch("patch pod", namespace, name, &Patch::Strategic(patch)).await
     }
 
-    /// Applies a strategic merge patch to a pod's status.
+    /// Applies a strategic merge patch to a pod's status and returns the pod as it is then.
     pub(crate) async fn patch_pod_status(
         &self,
         namespace: &str,
         name: &str,
         patch: &Value,
-    ) -> Result<(), WriteError> {
-        self.patch_status::<Pod>("patch status of pod", namespace, name, &Patch::Strategic(patch)).await
+    ) -> Result<Pod, WriteError> {
+        self.patch_status("patch status of pod", namespace, name, &Patch::Strategic(patch)).await
     }
 
     /// Applies a merge patch to a GameServer and returns it as it is then.
@@ -261,6 +261,7 @@ impl Writer {
     ) -> Result<(), WriteError> {
         self.patch_status::<GameServer>("patch status of GameServer", namespace, name, &Patch::Merge(patch))
             .await
+            .map(drop)
     }
 
     /// Applies a merge patch to a set and returns it as it is then.
@@ -287,6 +288,7 @@ impl Writer {
             &Patch::Merge(patch),
         )
         .await
+        .map(drop)
     }
 
     async fn patch<K: Ours>(
@@ -306,9 +308,9 @@ impl Writer {
         namespace: &str,
         name: &str,
         patch: &Patch<&Value>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<K, WriteError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), patch).await.map(drop).map_err(error(what, namespace, name))
+        api.patch_status(name, &patch_params(), patch).await.map_err(error(what, namespace, name))
     }
 
     /// Writes an event. One that is there already was written by an earlier try; in a namespace that is

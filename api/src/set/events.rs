@@ -1,5 +1,7 @@
 //! What to say about a set.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerReference};
 
 use super::{
@@ -18,8 +20,10 @@ pub(super) struct Observed<'a> {
     pub(super) before: Option<u64>,
     /// How many it has now.
     pub(super) after: u64,
-    /// The revision that InPlaceOnly keeps from being rolled out.
-    pub(super) in_place_only: Option<&'a str>,
+    /// Why InPlaceOnly keeps pods from getting the new template.
+    pub(super) held_back: &'a BTreeSet<&'static str>,
+    /// The new template's revision.
+    pub(super) revision: &'a str,
     pub(super) conflicts: &'a [Conflict],
     pub(super) problems: &'a [Problem],
 }
@@ -37,15 +41,13 @@ pub(super) fn events(snapshot: &Snapshot<'_>, seen: &Observed<'_>) -> Vec<Event>
             occurrence: generation.to_string(),
         });
     }
-    if let Some(revision) = seen.in_place_only {
-        events.push(warning(
-            reason::UPDATE_HELD_BACK,
-            "podUpdatePolicy InPlaceOnly: pods with the old template stay, because they may not be made again \
-             and updates in place are not supported yet; use ReCreate, or delete them one by one"
-                .into(),
-            revision,
-        ));
-    }
+    events.extend(seen.held_back.iter().map(|why| {
+        let message = format!(
+            "podUpdatePolicy InPlaceOnly: a pod that {why} keeps what it has; to update it delete the pod, or set \
+             podUpdatePolicy InPlaceIfPossible"
+        );
+        warning(reason::UPDATE_HELD_BACK, message, seen.revision)
+    }));
     events.extend(seen.conflicts.iter().map(|c| warning(reason::NAME_CONFLICT, c.to_string(), &c.uid)));
     events.extend(seen.problems.iter().map(|p| warning(reason::INVALID_SPEC, p.to_string(), "")));
     events

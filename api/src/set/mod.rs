@@ -4,7 +4,8 @@
 //!   snapshot  the set, its pods and GameServers, as the caller sees them now
 //!   roster    whose pod is whose: servers by ordinal, foreign pods, stale GameServers
 //!   revision  the template → its revision
-//!   update    which pods to make again with the new template now
+//!   update    which pods get the new template now, and how
+//!   in_place  the next write on each pod: hooks, updates in place
 //!   gs        which GameServers to mark, to unmark and to delete
 //!   patch     what to write on the set before anything else
 //!   removal   a pod to delete, and what that is conditioned on
@@ -15,6 +16,7 @@
 
 mod events;
 mod gs;
+mod in_place;
 mod patch;
 mod plan;
 mod removal;
@@ -32,8 +34,10 @@ mod plan_tests;
 mod update_tests;
 
 pub use gs::ServerRef;
+pub use in_place::PodStep;
 pub use plan::{Plan, plan};
 pub use removal::{Reason, Removal};
 pub use revision::revision;
+pub(crate) use revision::{canonical, digest};
 pub use snapshot::Snapshot;
 pub use status::status;

@@ -6,11 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gamewarden_api::event::{Event, Involved};
+use gamewarden_api::{
+    GameServerSet,
+    event::{Event, Involved},
+};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
-use super::{Metrics, Stores, backoff::Backoff, fresh::FreshSets, removed::Removed};
+use super::{Metrics, Stores, backoff::Backoff, fresh::Fresh, removed::Removed};
 use crate::{probe::Results, write::Writer};
 
 /// Stores to read, a writer to write with, and the little that must be remembered in between. All of it
@@ -21,7 +25,8 @@ pub struct Context {
     pub(super) results: Results,
     pub(super) metrics: Metrics,
     pub(super) removed: Removed,
-    pub(super) fresh: FreshSets,
+    pub(super) fresh: Fresh<GameServerSet>,
+    pub(super) fresh_pods: Fresh<Pod>,
     pub(super) backoff: Backoff,
     pub(super) status_writes: StatusWrites,
     said: Said,
@@ -35,7 +40,8 @@ impl Context {
             results,
             metrics,
             removed: Removed::default(),
-            fresh: FreshSets::default(),
+            fresh: Fresh::default(),
+            fresh_pods: Fresh::default(),
             backoff: Backoff::default(),
             status_writes: StatusWrites::default(),
             said: Said::default(),

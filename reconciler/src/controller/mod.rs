@@ -19,6 +19,7 @@
 mod backoff;
 mod context;
 mod fresh;
+mod in_place;
 mod metrics;
 mod removed;
 mod run;

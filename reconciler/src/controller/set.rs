@@ -19,7 +19,7 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectM
 use kube::{ResourceExt, runtime::controller::Action};
 use serde_json::json;
 
-use super::{Context, metrics::Kind};
+use super::{Context, in_place, metrics::Kind};
 use crate::write::WriteError;
 
 /// How many pods of a set are made at once.
@@ -84,12 +84,12 @@ pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Contex
 }
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Option<Duration>, Error> {
-    let observed = observe(set, context);
-    let more = (observed.plan.create.len() > CREATE_BATCH).then_some(NEXT_BATCH);
-    let requeue = [observed.plan.requeue_after, more].into_iter().flatten().min();
-    let applied = apply(set, observed.plan, &observed.servers, context).await;
+    let Observed { plan, status, pods, servers } = observe(set, context);
+    let more = (plan.create.len() > CREATE_BATCH).then_some(NEXT_BATCH);
+    let requeue = [plan.requeue_after, more].into_iter().flatten().min();
+    let applied = apply(set, plan, &pods, &servers, context).await;
     // The status is told even where the plan could not be carried out: that is when people look.
-    let status_wait = write_status(set, observed.status, context).await;
+    let status_wait = write_status(set, status, context).await;
     if let (Err(error), Ok(Some(wait))) = (&applied, &status_wait) {
         // The turn of the status comes sooner than the next try after a failure might.
         if error.is_stale() {
@@ -108,6 +108,7 @@ struct Observed {
     plan: Plan,
     /// `None` where somebody else writes it.
     status: Option<GameServerSetStatus>,
+    pods: Vec<Arc<Pod>>,
     servers: Vec<Arc<GameServer>>,
 }
 
@@ -118,6 +119,7 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
         metadata.namespace == namespace && owner == Some(&name)
     };
     let pods = context.stores.pods.state_filter(|pod| ours(&pod.metadata));
+    let pods: Vec<Arc<Pod>> = pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect();
     let servers = context.stores.servers.state_filter(|server| ours(&server.metadata));
     let snapshot = Snapshot {
         set,
@@ -126,7 +128,8 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
         removed: &|uid| context.removed.contains(uid),
         now: Timestamp::now(),
     };
-    Observed { plan: plan(&snapshot), status: status(&snapshot), servers }
+    let (plan, status) = (plan(&snapshot), status(&snapshot));
+    Observed { plan, status, pods, servers }
 }
 
 /// Carries a plan out. Where the set itself cannot be written nothing else is done: the plan was made on
@@ -134,6 +137,7 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
 async fn apply(
     set: &Arc<GameServerSet>,
     plan: Plan,
+    pods: &[Arc<Pod>],
     servers: &[Arc<GameServer>],
     context: &Context,
 ) -> Result<(), Error> {
@@ -154,8 +158,10 @@ async fn apply(
     }
     let results = [
         mark(&namespace, &plan, context).await,
-        scale_down(&namespace, &plan.remove, context).await,
-        replace(&namespace, &plan.replace, context).await,
+        scale_down(&namespace, &plan.remove, pods, context).await,
+        replace(&namespace, &plan.replace, pods, context).await,
+        replace(&namespace, &plan.release, pods, context).await,
+        in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
         delete_servers(&namespace, &plan, context).await,
         create(set, &plan.create, servers, context).await,
     ];
@@ -179,19 +185,29 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
 
 /// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
 /// gone first (I1).
-async fn scale_down(namespace: &str, removals: &[Removal], context: &Context) -> Result<(), Error> {
+async fn scale_down(
+    namespace: &str,
+    removals: &[Removal],
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
     for removal in removals {
         unchanged(namespace, removal, context).await?;
-        remove(namespace, removal, context).await?;
+        remove(namespace, removal, pods, context).await?;
     }
     Ok(())
 }
 
 /// Deletes pods that are to be made again; all are tried.
-async fn replace(namespace: &str, removals: &[Removal], context: &Context) -> Result<(), Error> {
+async fn replace(
+    namespace: &str,
+    removals: &[Removal],
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
     let mut result = Ok(());
     for removal in removals {
-        result = result.and(remove(namespace, removal, context).await);
+        result = result.and(remove(namespace, removal, pods, context).await);
     }
     result
 }
@@ -235,7 +251,15 @@ async fn unchanged(namespace: &str, removal: &Removal, context: &Context) -> Res
     }
 }
 
-async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
+async fn remove(
+    namespace: &str,
+    removal: &Removal,
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
+    if removal.hooked {
+        return Ok(in_place::prepare(namespace, removal, pods, context).await?);
+    }
     let version = Some(removal.resource_version.as_str());
     context.writer.delete_pod(namespace, &removal.name, &removal.uid, version).await?;
     context.removed.insert(&removal.uid, Instant::now());
@@ -301,7 +325,11 @@ async fn try_create(
     for claim in volume_claims(set, ordinal) {
         writer.ensure_claim(&claim).await?;
     }
-    let overrides = servers.iter().find(|s| s.metadata.name.as_ref() == Some(&name));
+    // One that its last pod owned goes with that pod, and its containers are not the next one's.
+    let overrides = servers.iter().find(|s| {
+        let outlives = s.owner_references().iter().any(|owner| Some(&owner.uid) == set.metadata.uid.as_ref());
+        outlives && s.metadata.name.as_ref() == Some(&name)
+    });
     let overrides = overrides.map(|s| s.spec.containers.as_slice()).unwrap_or_default();
     match writer.create_pod(&new_pod(set, ordinal, revision, overrides)).await {
         Ok(()) => {
@@ -316,7 +344,7 @@ async fn try_create(
                 // Somebody took the label off, and with it the pod out of our sight.
                 let labels = json!({names::OWNER_GSS: set.metadata.name});
                 let patch = json!({"metadata": {"uid": pod.metadata.uid, "labels": labels}});
-                Ok(writer.patch_pod(&namespace, &name, &patch).await?)
+                Ok(writer.patch_pod(&namespace, &name, &patch).await.map(drop)?)
             }
             _ => Ok(()),
         },
