@@ -7,6 +7,7 @@
 //!   template   {{.Result}} in the values of an action
 //!   scale      which servers there should be, and who goes first
 //!   server     one server: its pod, its GameServer, its state, its events
+//!   lifecycle  hooks that hold a pod, and updates in place
 //!   set        one set: which pods and GameServers to make, update and remove; its status
 //!   schedule   when which probe starts
 //!   event      what is said about an object, once per occurrence
@@ -17,6 +18,7 @@
 //! by properties, and the webhook and the reconciler answer the same question alike.
 
 pub mod event;
+pub mod lifecycle;
 pub mod merge_patch;
 pub mod names;
 pub mod quality;

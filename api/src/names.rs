@@ -50,6 +50,12 @@ pub const LIFECYCLE_PREPARING_UPDATE: &str = "PreparingUpdate";
 pub const LIFECYCLE_UPDATING: &str = "Updating";
 /// Lifecycle state of a pod that a preDelete hook holds.
 pub const LIFECYCLE_PREPARING_DELETE: &str = "PreparingDelete";
+/// Lifecycle state of a new pod that has not yet got all that preNormal asks for.
+pub const LIFECYCLE_PREPARING_NORMAL: &str = "PreparingNormal";
+/// Lifecycle state of an updated pod that has not yet got back all that inPlaceUpdate asks for.
+pub const LIFECYCLE_UPDATED: &str = "Updated";
+/// Annotation on pods: when the lifecycle state last changed (RFC 3339).
+pub const LIFECYCLE_TIMESTAMP: &str = "lifecycle.apps.kruise.io/timestamp";
 /// Label on pods: the pod's own name, as StatefulSets set it.
 pub const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// Label on pods: the ordinal, as StatefulSets set it.
@@ -64,6 +70,15 @@ pub const VERDICTS: &str = "gamewarden.dev/verdicts";
 
 /// Annotation on sets: the ordinals that the set's servers have, lost ones included, as `1,2,5-7`.
 pub const ORDINALS: &str = "gamewarden.dev/ordinals";
+
+/// Annotation on pods: what of the template they have, to tell what can change in place.
+pub const TEMPLATE: &str = "gamewarden.dev/template";
+/// Annotation on pods: the images that their GameServer has given them, by container.
+pub const OWN_IMAGES: &str = "gamewarden.dev/own-images";
+/// Annotation on pods whose containers are being exchanged: how far that has come.
+pub const IN_PLACE_UPDATE: &str = "gamewarden.dev/in-place-update";
+/// Annotation on pods that are to be deleted as soon as their preDelete hook is off: why.
+pub const PRE_DELETE: &str = "gamewarden.dev/pre-delete";
 
 /// Component that our events name as their source, as OpenKruiseGame's do.
 pub const EVENT_COMPONENT: &str = "gameserver-controller";

@@ -264,24 +264,24 @@ impl Writer {
         }
     }
 
-    /// Applies a strategic merge patch to a pod.
+    /// Applies a strategic merge patch to a pod and returns it as it is then.
     pub(crate) async fn patch_pod(
         &self,
         namespace: &str,
         name: &str,
         patch: &Value,
-    ) -> Result<(), WriteError> {
-        self.patch::<Pod>("patch pod", namespace, name, &Patch::Strategic(patch)).await.map(drop)
+    ) -> Result<Pod, WriteError> {
+        self.patch("patch pod", namespace, name, &Patch::Strategic(patch)).await
     }
 
-    /// Applies a strategic merge patch to a pod's status.
+    /// Applies a strategic merge patch to a pod's status and returns the pod as it is then.
     pub(crate) async fn patch_pod_status(
         &self,
         namespace: &str,
         name: &str,
         patch: &Value,
-    ) -> Result<(), WriteError> {
-        self.patch_status::<Pod>("patch status of pod", namespace, name, &Patch::Strategic(patch)).await
+    ) -> Result<Pod, WriteError> {
+        self.patch_status("patch status of pod", namespace, name, &Patch::Strategic(patch)).await
     }
 
     /// Applies a merge patch to a GameServer and returns it as it is then.
@@ -306,6 +306,7 @@ impl Writer {
     ) -> Result<(), WriteError> {
         self.patch_status::<GameServer>("patch status of GameServer", namespace, name, &Patch::Merge(patch))
             .await
+            .map(drop)
     }
 
     /// Applies a merge patch to a set and returns it as it is then.
@@ -325,9 +326,7 @@ impl Writer {
         name: &str,
         patch: &Value,
     ) -> Result<GameServerSet, WriteError> {
-        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
-        let patched = api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await;
-        patched.map_err(error("patch status of GameServerSet", namespace, name))
+        self.patch_status("patch status of GameServerSet", namespace, name, &Patch::Merge(patch)).await
     }
 
     async fn patch<K: Ours>(
@@ -347,9 +346,9 @@ impl Writer {
         namespace: &str,
         name: &str,
         patch: &Patch<&Value>,
-    ) -> Result<(), WriteError> {
+    ) -> Result<K, WriteError> {
         let api: Api<K> = Api::namespaced(self.client.clone(), namespace);
-        api.patch_status(name, &patch_params(), patch).await.map(drop).map_err(error(what, namespace, name))
+        api.patch_status(name, &patch_params(), patch).await.map_err(error(what, namespace, name))
     }
 
     /// Writes an event. One that is there already was written by an earlier try; in a namespace that is

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     event::Event,
+    lifecycle::gate_open,
     merge_patch::merge_diff,
     names, quality,
     time::truncated,
@@ -150,14 +151,13 @@ fn missing_fields(server: &GameServer) -> Map<String, Value> {
     .collect()
 }
 
-/// Labels, `gs-sync/` keys and images that the GameServer gives its pod.
+/// Labels and `gs-sync/` keys that the GameServer gives its pod.
 fn pod_patch(pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Value> {
     let mut labels = changed.labels.clone();
     labels.extend(synced(server.metadata.labels.as_ref(), pod.metadata.labels.as_ref()));
     let mut annotations = changed.annotations.clone();
     annotations.extend(synced(server.metadata.annotations.as_ref(), pod.metadata.annotations.as_ref()));
-    let images = own_images(pod, server);
-    if labels.is_empty() && annotations.is_empty() && images.is_empty() {
+    if labels.is_empty() && annotations.is_empty() {
         return None;
     }
     let mut metadata = Map::from_iter([("uid".to_owned(), json!(pod.metadata.uid))]);
@@ -167,11 +167,7 @@ fn pod_patch(pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Va
     if !annotations.is_empty() {
         metadata.insert("annotations".into(), json!(annotations));
     }
-    let mut patch = json!({"metadata": metadata});
-    if !images.is_empty() {
-        patch["spec"] = json!({"containers": images});
-    }
-    Some(patch)
+    Some(json!({"metadata": metadata}))
 }
 
 /// Keys under `gs-sync/` whose value the pod does not have yet.
@@ -188,27 +184,17 @@ fn synced(
         .map(|(key, value)| (key.clone(), value.clone()))
 }
 
-/// Images that the GameServer names and the pod does not run; they take effect at once, as in OKG.
-fn own_images(pod: &Pod, server: &GameServer) -> Vec<Value> {
-    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
-    containers
-        .filter_map(|container| {
-            let own = server.spec.containers.iter().find(|own| own.name == container.name)?;
-            let image = own.image.as_ref()?;
-            (container.image.as_ref() != Some(image)).then(|| json!({"name": container.name, "image": image}))
-        })
-        .collect()
-}
-
 /// Pod conditions that are ours: the readiness gate, and those of the qualities.
 fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Option<Value> {
     let pod = snapshot.pod;
     let mut conditions = Vec::new();
-    // Opened once; from then on it belongs to the in-place update.
+    // Set once; from then on it belongs to hooks and updates in place.
     if condition(pod, names::IN_PLACE_UPDATE_READY).is_none() {
         let now = Time(truncated(snapshot.now));
+        let status =
+            if gate_open(snapshot.set.spec.lifecycle.as_ref(), &pod.metadata) { "True" } else { "False" };
         let type_ = names::IN_PLACE_UPDATE_READY;
-        conditions.push(json!({"type": type_, "status": "True", "lastTransitionTime": now}));
+        conditions.push(json!({"type": type_, "status": status, "lastTransitionTime": now}));
     }
     if let Some(server) = server {
         let qualities = &snapshot.set.spec.service_qualities;

@@ -56,13 +56,6 @@ fn apply(plan: &ServerPlan, pod: &mut Pod, server: &mut Option<GameServer>) {
     if let Some(patch) = &plan.pod_patch {
         let mut value = serde_json::to_value(&*pod).unwrap();
         json_patch::merge(&mut value["metadata"], &patch["metadata"]);
-        for change in patch["spec"]["containers"].as_array().into_iter().flatten() {
-            for container in value["spec"]["containers"].as_array_mut().unwrap() {
-                if container["name"] == change["name"] {
-                    json_patch::merge(container, change);
-                }
-            }
-        }
         *pod = serde_json::from_value(value).unwrap();
     }
     if let Some(patch) = &plan.pod_status_patch {
@@ -180,14 +173,12 @@ fn what_a_server_says_of_itself_reaches_its_pod() {
     let gs = server.as_mut().unwrap();
     gs.metadata.labels.as_mut().unwrap().insert("gs-sync/room".into(), "7".into());
     gs.metadata.annotations.as_mut().unwrap().insert("gs-sync/map".into(), "any text".into());
-    gs.spec.containers = serde_json::from_value(json!([{"name": "minecraft", "image": "own"}])).unwrap();
     gs.spec.deletion_priority = Some(IntOrString::Int(5));
     let said = settle(&set, &mut pod, &mut server);
     assert_eq!(said, ["DeletionPriority turn from 0 to 5 minecraft-0"]);
     let labels = pod.metadata.labels.unwrap();
     assert_eq!((labels["gs-sync/room"].as_str(), labels[names::GS_DELETE_PRIORITY].as_str()), ("7", "5"));
     assert_eq!(pod.metadata.annotations.unwrap()["gs-sync/map"], "any text");
-    assert_eq!(pod.spec.unwrap().containers[0].image.as_deref(), Some("own"));
 }
 
 proptest! {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::owner::owner_reference;
 use crate::{
+    lifecycle::{Record, initial_state, own_images},
     names,
     types::{GameServerContainer, GameServerSet, RetentionPolicy},
 };
@@ -32,16 +33,25 @@ pub fn new_pod(
             (names::POD_NAME, &name),
             (names::POD_INDEX, &ordinal.to_string()),
             (names::REVISION_HASH, revision),
-            (names::LIFECYCLE_STATE, names::LIFECYCLE_NORMAL),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
     let mut metadata = template.metadata.as_ref().map(|m| m.rest.clone()).unwrap_or_default();
+    let finalizers = metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten();
+    let finalizers: Vec<String> = finalizers.filter_map(|f| f.as_str().map(str::to_owned)).collect();
+    let state = initial_state(set.spec.lifecycle.as_ref(), &labels, &finalizers);
+    labels.insert(names::LIFECYCLE_STATE.to_owned(), state.to_owned());
+    let mut annotations = template.annotations();
+    annotations.insert(names::TEMPLATE.to_owned(), Record::of_template(template).text());
+    let own = own_images(overrides);
+    if !own.is_empty() {
+        annotations.insert(names::OWN_IMAGES.to_owned(), json!(own).to_string());
+    }
     metadata.remove("generateName");
     metadata.insert("name".into(), json!(name));
     metadata.insert("namespace".into(), json!(set.metadata.namespace));
     metadata.insert("labels".into(), json!(labels));
-    metadata.insert("annotations".into(), json!(template.annotations()));
+    metadata.insert("annotations".into(), json!(annotations));
     metadata.insert("ownerReferences".into(), json!([owner_reference(set)]));
 
     json!({
@@ -98,7 +108,7 @@ fn override_containers(spec: &mut Map<String, Value>, overrides: &[GameServerCon
         let Some(own) = overrides.iter().find(|o| container["name"] == *o.name) else {
             continue;
         };
-        if let Some(image) = &own.image {
+        if let Some(image) = own.image.as_ref().filter(|image| !image.is_empty()) {
             container["image"] = json!(image);
         }
         if let Some(resources) = &own.resources {

@@ -7,7 +7,8 @@
 //!   trouble   bad states, as conditions and events
 //!   roster    whose pod is whose: servers by ordinal, foreign pods, stale GameServers
 //!   revision  the template → its revision
-//!   update    which pods to make again with the new template now
+//!   update    which pods get the new template now, and how
+//!   in_place  the next write on each pod: hooks, updates in place
 //!   gs        which GameServers to mark, to unmark and to delete
 //!   patch     what to write on the set before anything else
 //!   removal   a pod to delete, and what that is conditioned on
@@ -20,6 +21,7 @@ mod adopt;
 mod claims;
 mod events;
 mod gs;
+mod in_place;
 mod patch;
 mod plan;
 mod removal;
@@ -40,8 +42,10 @@ mod update_tests;
 pub use adopt::{Adoption, Orphan};
 pub use claims::{ClaimPatch, Retention, claim_is_going, claim_patches};
 pub use gs::ServerRef;
+pub use in_place::PodStep;
 pub use plan::{Plan, plan};
 pub use removal::{Reason, Removal};
 pub use revision::revision;
+pub(crate) use revision::{canonical, digest};
 pub use snapshot::Snapshot;
 pub use status::status;

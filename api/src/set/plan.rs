@@ -8,15 +8,16 @@ use super::{
     Adoption, Retention, ServerRef, Snapshot, adopt,
     events::{self, Observed},
     gs::{marked, outlives_its_pod, server_plan},
+    in_place::{PodStep, steps},
     patch::set_patch,
     removal::{Reason, Removal},
-    revision,
     roster::{Member, Roster},
     trouble::{self, Trouble},
     update::update_plan,
 };
 use crate::{
     event::Event,
+    lifecycle::{Template, hooked},
     names,
     scale::{self, Ordinals, ReserveIds},
     types::IntOrString,
@@ -42,6 +43,10 @@ pub struct Plan {
     pub remove: Vec<Removal>,
     /// Pods to delete so that they are made again.
     pub replace: Vec<Removal>,
+    /// Pods to delete because the preDelete hook that held them has let go.
+    pub release: Vec<Removal>,
+    /// Writes on pods that hooks hold or that are updated in place.
+    pub steps: Vec<PodStep>,
     /// GameServers to label [`names::GS_DELETING`] `"true"`, before their pods go.
     pub gs_mark_deleting: Vec<ServerRef>,
     /// GameServers to take that label off: they are wanted again.
@@ -90,27 +95,36 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         roster.members.values().filter(|m| !m.leaving() && !leaving.contains(&m.ordinal)).collect();
     let (dead, alive): (Vec<&Member<'_>>, Vec<&Member<'_>>) = stay.into_iter().partition(|m| m.dead);
 
-    let revision = revision(snapshot.set);
+    let template = Template::of(snapshot.set);
     let replicas =
         usize::try_from(scaled.lower_replicas_to.unwrap_or(snapshot.set.spec.replicas)).unwrap_or(0);
-    let updated = update_plan(snapshot, &alive, replicas, update_bound(snapshot, &mut problems), &revision);
+    let updated = update_plan(snapshot, &alive, replicas, update_bound(snapshot, &mut problems), &template);
     let (lost, waiting): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
         dead.into_iter().partition(|m| pause_left(snapshot, m).is_none());
 
-    let removal = |ordinal: u32, reason| roster.members.get(&ordinal).map(|m| Removal::of(m, reason));
+    let removal =
+        |ordinal: u32, reason| roster.members.get(&ordinal).map(|m| Removal::of(snapshot, m, reason));
     let replace = (lost.iter().map(|m| (m.ordinal, Reason::Lost)))
         .chain(updated.recreate.iter().map(|o| (*o, Reason::Update)))
         .filter_map(|(ordinal, reason)| removal(ordinal, reason))
         .collect();
+    let (held, release): (Vec<&Member<'_>>, Vec<&Member<'_>>) = roster
+        .members
+        .values()
+        .filter(|m| m.pre_delete && !m.terminating)
+        .partition(|m| !m.to_be_deleted() || hooked(snapshot.pre_delete(), &m.pod.metadata));
+    let kept = alive.iter().filter(|m| !updated.recreate.contains(&m.ordinal));
+    let (steps, next_step) = steps(snapshot, kept.chain(&held).copied(), &updated, &template);
     let remove = scaled.remove.iter().filter_map(|l| removal(l.ordinal, l.why.into())).collect();
 
     let servers = server_plan(snapshot, &roster, &scaled.seats, &leaving);
     let (mut troubles, look_again) = trouble::pods(snapshot, &roster);
     troubles.extend(trouble::conflicts(&roster));
     troubles.extend(trouble::invalid(&problems));
-    troubles.extend(updated.in_place_only.then(trouble::held_back));
+    troubles.extend(trouble::held_back(&updated.held_back));
     troubles.extend(trouble::network(snapshot));
-    let requeue_after = requeue_after(snapshot, &alive, &waiting).into_iter().chain(look_again).min();
+    let requeue_after =
+        requeue_after(snapshot, &alive, &waiting).into_iter().chain(look_again).chain(next_step).min();
     let adopt = adopt::adoptions(snapshot, &roster);
     if !adopt.is_empty() {
         return Plan { adopt, troubles, requeue_after, ..Plan::default() };
@@ -122,6 +136,8 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         create: scaled.create,
         remove,
         replace,
+        release: release.into_iter().map(|m| Removal::of(snapshot, m, Reason::PreDelete)).collect(),
+        steps,
         gs_mark_deleting: servers.mark,
         gs_unmark_deleting: servers.unmark,
         gs_delete: servers.delete,

@@ -44,6 +44,7 @@ fn a_shrink_is_recorded_told_and_carried_out_in_order() {
             resource_version: "100".into(),
             server_resource_version: Some("200".into()),
             reason: Reason::ScaleDown,
+            hooked: false,
         }
     );
     assert_eq!(

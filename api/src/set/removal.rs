@@ -1,7 +1,7 @@
 //! A pod to delete, with all that the deletion is to be conditioned on.
 
-use super::roster::Member;
-use crate::scale::Why;
+use super::{Snapshot, roster::Member};
+use crate::{lifecycle::hooked, scale::Why};
 
 /// A pod to delete. The DELETE carries uid and resourceVersion as preconditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,9 @@ pub struct Removal {
     pub server_resource_version: Option<String>,
     /// Why it goes.
     pub reason: Reason,
+    /// Its preDelete hook holds it: it is not to be deleted but to be marked for it
+    /// ([`crate::lifecycle::prepare_delete`]).
+    pub hooked: bool,
 }
 
 /// Why a pod goes.
@@ -33,6 +36,8 @@ pub enum Reason {
     Lost,
     /// It has an old template; it is made again.
     Update,
+    /// It was to go for one of the other reasons, and its preDelete hook has let go of it.
+    PreDelete,
 }
 
 impl Reason {
@@ -45,6 +50,7 @@ impl Reason {
             Self::ScaleDown => "ScaleDown",
             Self::Lost => "Lost",
             Self::Update => "Update",
+            Self::PreDelete => "PreDelete",
         }
     }
 }
@@ -60,7 +66,7 @@ impl From<Why> for Reason {
 }
 
 impl Removal {
-    pub(super) fn of(member: &Member<'_>, reason: Reason) -> Self {
+    pub(super) fn of(snapshot: &Snapshot<'_>, member: &Member<'_>, reason: Reason) -> Self {
         let metadata = &member.pod.metadata;
         Self {
             name: metadata.name.clone().unwrap_or_default(),
@@ -69,6 +75,7 @@ impl Removal {
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
             server_resource_version: member.server.and_then(|s| s.metadata.resource_version.clone()),
             reason,
+            hooked: hooked(snapshot.pre_delete(), metadata),
         }
     }
 }

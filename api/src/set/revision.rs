@@ -30,21 +30,30 @@ pub fn revision(set: &GameServerSet) -> String {
             }
         }
     }
-    let mut text = String::new();
-    canonical(&json!({"metadata": metadata, "spec": template.spec}), &mut text);
-
-    let mut hash = String::new();
-    for byte in Sha256::digest(text).iter().take(DIGITS.div_ceil(2)) {
-        // Writing to a String does not fail.
-        let _ = write!(hash, "{byte:02x}");
-    }
+    let hash = digest(&canonical(&json!({"metadata": metadata, "spec": template.spec})));
     let name = set.metadata.name.as_deref().unwrap_or_default();
     let name = name.get(..LABEL - 1 - DIGITS).unwrap_or(name).trim_end_matches(['-', '.']);
     format!("{name}-{hash}")
 }
 
-/// JSON with sorted keys and without what is null.
-fn canonical(value: &Value, out: &mut String) {
+/// A short hash of a text, in hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
+    let mut hash = String::new();
+    for byte in Sha256::digest(text).iter().take(DIGITS.div_ceil(2)) {
+        // Writing to a String does not fail.
+        let _ = write!(hash, "{byte:02x}");
+    }
+    hash
+}
+
+/// JSON with sorted keys and without what is null: equal for what Kubernetes takes for equal.
+pub(crate) fn canonical(value: &Value) -> String {
+    let mut text = String::new();
+    write_canonical(value, &mut text);
+    text
+}
+
+fn write_canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().filter(|(_, v)| !v.is_null()).collect();
@@ -55,7 +64,7 @@ fn canonical(value: &Value, out: &mut String) {
                     out.push(',');
                 }
                 let _ = write!(out, "{}:", Value::String(key.clone()));
-                canonical(value, out);
+                write_canonical(value, out);
             }
             out.push('}');
         }
@@ -65,7 +74,7 @@ fn canonical(value: &Value, out: &mut String) {
                 if i > 0 {
                     out.push(',');
                 }
-                canonical(item, out);
+                write_canonical(item, out);
             }
             out.push(']');
         }

@@ -11,6 +11,7 @@ use k8s_openapi::{
 
 use super::Snapshot;
 use crate::{
+    lifecycle::{Flight, State},
     names, scale,
     server::{condition, controller, is_stale, owner_set},
     types::{GameServer, GameServerSpec, OpsState},
@@ -44,8 +45,7 @@ impl<'a> Member<'a> {
             pod,
             server,
             terminating: pod.metadata.deletion_timestamp.is_some() || removed,
-            pre_delete: label(&pod.metadata, names::LIFECYCLE_STATE)
-                == Some(names::LIFECYCLE_PREPARING_DELETE),
+            pre_delete: State::of(&pod.metadata) == State::PreparingDelete,
             dead,
             ready_for: ready.map(|c| {
                 // A condition without a time is as old as one can be: nothing says otherwise.
@@ -54,6 +54,11 @@ impl<'a> Member<'a> {
                     .map_or(SignedDuration::MAX, |t| snapshot.now.duration_since(t.0))
             }),
         }
+    }
+
+    /// We have marked it for deletion. (Anybody can write the label that holds it.)
+    pub(super) fn to_be_deleted(&self) -> bool {
+        self.pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(names::PRE_DELETE))
     }
 
     /// Counts neither as existing nor as a candidate.
@@ -65,8 +70,24 @@ impl<'a> Member<'a> {
         self.ready_for.is_some()
     }
 
+    /// Ready for so long, and not held back by a preNormal hook.
     pub(super) fn available(&self, min_ready_seconds: i64) -> bool {
-        self.ready_for.is_some_and(|d| d.as_secs() >= min_ready_seconds)
+        self.state() != State::PreparingNormal
+            && self.ready_for.is_some_and(|d| d.as_secs() >= min_ready_seconds)
+    }
+
+    pub(super) fn state(&self) -> State {
+        State::of(&self.pod.metadata)
+    }
+
+    /// How far its update in place is.
+    pub(super) fn flight(&self) -> Option<Flight> {
+        Flight::of(&self.pod.metadata)
+    }
+
+    /// Its containers are being exchanged. The gate that takes it out of service closes right after this begins.
+    pub(super) fn updating(&self) -> bool {
+        self.state() == State::Updating
     }
 
     pub(super) fn revision(&self) -> Option<&'a str> {
@@ -89,7 +110,7 @@ impl<'a> Member<'a> {
             deletion_priority: scale::priority(self.spec().and_then(|s| s.deletion_priority.as_ref())),
             leaving: self.leaving(),
             dead: self.dead,
-            ready: self.ready(),
+            ready: self.ready() && self.state() != State::PreparingNormal,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::types::{GameServer, GameServerSet};
+use crate::types::{GameServer, GameServerSet, LifecycleHook};
 
 /// A set as the caller sees it now.
 ///
@@ -54,6 +54,11 @@ impl<'a> Snapshot<'a> {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&'a str> {
         self.set.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// The hook that holds pods before they are deleted.
+    pub(super) fn pre_delete(&self) -> Option<&'a LifecycleHook> {
+        self.set.spec.lifecycle.as_ref()?.pre_delete.as_ref()
     }
 
     /// Seconds that a server must be ready before it is available.

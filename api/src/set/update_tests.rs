@@ -27,6 +27,7 @@ fn an_update_takes_as_many_as_may_be_unavailable_in_order() {
         (json!({"maxUnavailable": "100%", "partition": 9}), vec![]),
         (json!({"paused": true}), vec![]),
         (json!({"podUpdatePolicy": "InPlaceIfPossible"}), vec!["game-3"]),
+        (json!({"podUpdatePolicy": "InPlaceIfPossible", "paused": true}), vec![]),
         (json!({"podUpdatePolicy": "InPlaceOnly"}), vec![]),
     ] {
         let plan = rolling(parameters.clone()).plan();

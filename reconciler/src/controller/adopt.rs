@@ -26,7 +26,7 @@ pub(super) async fn adopt(set: &GameServerSet, orphans: &[Adoption], context: &C
     let mut result = Ok(());
     for Adoption { orphan, name: object, patch } in orphans {
         let written = match orphan {
-            Orphan::Pod => context.writer.patch_pod(&namespace, object, patch).await,
+            Orphan::Pod => context.writer.patch_pod(&namespace, object, patch).await.map(drop),
             Orphan::GameServer => context.writer.patch_server(&namespace, object, patch).await.map(drop),
         };
         if written.is_ok() {

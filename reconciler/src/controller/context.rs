@@ -6,13 +6,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gamewarden_api::event::{Event, Involved};
+use gamewarden_api::{
+    GameServerSet,
+    event::{Event, Involved},
+};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
 use super::{
-    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::FreshSets,
-    removed::Removed, status::Unkept,
+    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::Fresh, removed::Removed,
+    status::Unkept,
 };
 use crate::{probe::Results, write::Writer};
 
@@ -24,7 +28,8 @@ pub struct Context {
     pub(super) results: Results,
     pub(super) metrics: Metrics,
     pub(super) removed: Removed,
-    pub(super) fresh: FreshSets,
+    pub(super) fresh: Fresh<GameServerSet>,
+    pub(super) fresh_pods: Fresh<Pod>,
     pub(super) backoff: Backoff,
     pub(super) status_writes: StatusWrites,
     pub(super) failures: Failures,
@@ -41,7 +46,8 @@ impl Context {
             results,
             metrics,
             removed: Removed::default(),
-            fresh: FreshSets::default(),
+            fresh: Fresh::default(),
+            fresh_pods: Fresh::default(),
             backoff: Backoff::default(),
             status_writes: StatusWrites::default(),
             failures: Failures::default(),

@@ -120,7 +120,11 @@ async fn try_create(
             return Ok(Made::ClaimGoes);
         }
     }
-    let overrides = servers.iter().find(|s| s.metadata.name.as_deref() == Some(name));
+    // One that its last pod owned goes with that pod, and its containers are not the next one's.
+    let overrides = servers.iter().find(|s| {
+        let outlives = s.owner_references().iter().any(|owner| Some(&owner.uid) == set.metadata.uid.as_ref());
+        outlives && s.metadata.name.as_deref() == Some(name)
+    });
     let overrides = overrides.map(|s| s.spec.containers.as_slice()).unwrap_or_default();
     match writer.create_pod(&new_pod(set, ordinal, revision, overrides)).await {
         Ok(()) => {

@@ -23,6 +23,7 @@ mod context;
 mod create;
 mod failures;
 mod fresh;
+mod in_place;
 mod metrics;
 mod removed;
 mod run;

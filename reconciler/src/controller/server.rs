@@ -108,7 +108,7 @@ async fn apply(
         });
     }
     if let Some(patch) = plan.pod_status_patch {
-        results.push(writer.patch_pod_status(namespace, name, &patch).await);
+        results.push(writer.patch_pod_status(namespace, name, &patch).await.map(drop));
     }
     let Some(server) = server else { return results.into_iter().collect() };
     let mut resource_version = server.metadata.resource_version.clone();
@@ -121,7 +121,7 @@ async fn apply(
         context.say(event, &Involved::of(server)).await;
     }
     if let Some(patch) = plan.pod_patch {
-        results.push(writer.patch_pod(namespace, name, &patch).await);
+        results.push(writer.patch_pod(namespace, name, &patch).await.map(drop));
     }
     if let Some(mut patch) = plan.server_status_patch {
         patch["metadata"]["resourceVersion"] = json!(resource_version);

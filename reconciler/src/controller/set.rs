@@ -16,11 +16,11 @@ use gamewarden_api::{
     types::GameServerSetStatus,
 };
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{ResourceExt, runtime::controller::Action};
 use serde_json::json;
 
-use super::{Context, adopt::adopt, claims, create::create, metrics::Kind, status as shown};
+use super::{Context, adopt::adopt, claims, create::create, in_place, metrics::Kind, status as shown};
 use crate::write::WriteError;
 
 /// A set could not be brought in line; it will be tried again.
@@ -73,10 +73,10 @@ pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Contex
 }
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Option<Duration>, Error> {
-    let Observed { mut plan, status, servers } = observe(set, context);
+    let Observed { mut plan, status, pods, servers } = observe(set, context);
     let mut troubles: Vec<Trouble> = std::mem::take(&mut plan.troubles);
     let again = plan.requeue_after;
-    let applied = apply(set, plan, &servers, context).await;
+    let applied = apply(set, plan, &pods, &servers, context).await;
     // What could not be made is known only now. The status is told even where the plan could not be carried out: that
     // is when people look.
     let failures = context.failures.told(set.metadata.uid.as_deref().unwrap_or_default());
@@ -100,6 +100,7 @@ struct Observed {
     plan: Plan,
     /// `None` where somebody else writes it.
     status: Option<GameServerSetStatus>,
+    pods: Vec<Arc<Pod>>,
     servers: Vec<Arc<GameServer>>,
 }
 
@@ -110,6 +111,7 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
         metadata.namespace == namespace && owner == Some(&name)
     };
     let pods = context.stores.pods.state_filter(|pod| ours(&pod.metadata));
+    let pods: Vec<Arc<Pod>> = pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect();
     let servers = context.stores.servers.state_filter(|server| ours(&server.metadata));
     let snapshot = Snapshot {
         set,
@@ -118,7 +120,8 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
         removed: &|uid| context.removed.contains(uid),
         now: Timestamp::now(),
     };
-    Observed { plan: plan(&snapshot), status: status(&snapshot), servers }
+    let (plan, status) = (plan(&snapshot), status(&snapshot));
+    Observed { plan, status, pods, servers }
 }
 
 /// Carries a plan out. Where the set itself cannot be written nothing else is done: the plan was made on
@@ -127,6 +130,7 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
 async fn apply(
     set: &Arc<GameServerSet>,
     plan: Plan,
+    pods: &[Arc<Pod>],
     servers: &[Arc<GameServer>],
     context: &Context,
 ) -> Result<Option<Duration>, Error> {
@@ -151,8 +155,10 @@ async fn apply(
     }
     let results = [
         mark(&namespace, &plan, context).await,
-        scale_down(set, &plan, context).await,
-        replace(&namespace, &plan.replace, context).await,
+        scale_down(set, &plan, pods, context).await,
+        replace(&namespace, &plan.replace, pods, context).await,
+        replace(&namespace, &plan.release, pods, context).await,
+        in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
         delete_servers(&namespace, &plan, context).await,
     ];
     let more = create(set, &plan.create, servers, context).await;
@@ -178,23 +184,33 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
 /// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
 /// gone first (I1).
 /// Their volume claims come first: a claim that is to go with its pod must say so before the pod goes.
-async fn scale_down(set: &GameServerSet, plan: &Plan, context: &Context) -> Result<(), Error> {
+async fn scale_down(
+    set: &GameServerSet,
+    plan: &Plan,
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
     if let Some(retention) = &plan.retention {
         claims::settle(set, retention, context).await?;
     }
     let namespace = set.namespace().unwrap_or_default();
     for removal in &plan.remove {
         unchanged(&namespace, removal, context).await?;
-        remove(&namespace, removal, context).await?;
+        remove(&namespace, removal, pods, context).await?;
     }
     Ok(())
 }
 
 /// Deletes pods that are to be made again; all are tried.
-async fn replace(namespace: &str, removals: &[Removal], context: &Context) -> Result<(), Error> {
+async fn replace(
+    namespace: &str,
+    removals: &[Removal],
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
     let mut result = Ok(());
     for removal in removals {
-        result = result.and(remove(namespace, removal, context).await);
+        result = result.and(remove(namespace, removal, pods, context).await);
     }
     result
 }
@@ -238,7 +254,15 @@ async fn unchanged(namespace: &str, removal: &Removal, context: &Context) -> Res
     }
 }
 
-async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
+async fn remove(
+    namespace: &str,
+    removal: &Removal,
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
+    if removal.hooked {
+        return Ok(in_place::prepare(namespace, removal, pods, context).await?);
+    }
     let version = Some(removal.resource_version.as_str());
     context.writer.delete_pod(namespace, &removal.name, &removal.uid, version).await?;
     context.removed.insert(&removal.uid, Instant::now());

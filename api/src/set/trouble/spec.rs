@@ -1,5 +1,7 @@
 //! What stands in the spec and cannot be done, and pods that stand in the set's way.
 
+use std::collections::BTreeSet;
+
 use super::{
     super::{Snapshot, plan::Problem, roster::Roster},
     Kind, NAMED, Trouble,
@@ -62,18 +64,17 @@ pub(in super::super) fn invalid(problems: &[Problem]) -> Option<Trouble> {
     })
 }
 
-/// Pods that keep an old template because they may not be made again.
-pub(in super::super) fn held_back() -> Trouble {
-    Trouble {
+/// Pods that keep an old template because they may not be made again, by why they cannot be updated in place.
+pub(in super::super) fn held_back(why: &BTreeSet<&'static str>) -> Option<Trouble> {
+    let why: Vec<&str> = why.iter().copied().collect();
+    (!why.is_empty()).then(|| Trouble {
         kind: Kind::UpdateHeldBack,
         reason: reason::UPDATE_HELD_BACK,
         servers: Vec::new(),
-        what: "podUpdatePolicy InPlaceOnly: pods with the old template stay, because they may not be made again and \
-               updates in place are not supported yet"
-            .into(),
+        what: format!("podUpdatePolicy InPlaceOnly: a pod that {} keeps what it has", why.join(" or that ")),
         words: String::new(),
-        advice: "use ReCreate, or delete them one by one",
-    }
+        advice: "to update it delete the pod, or set podUpdatePolicy InPlaceIfPossible",
+    })
 }
 
 /// A network plugin is asked for, and there is none here.
