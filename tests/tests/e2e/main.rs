@@ -6,7 +6,9 @@
 mod failover;
 mod failures;
 mod hand_edits;
+mod in_place;
 mod kubectl;
+mod lifecycle;
 mod metrics;
 mod objects;
 mod ordinals;
