@@ -39,7 +39,7 @@ async fn seen(set: &Gss<'_>) -> Result<(Vec<Option<String>>, BTreeMap<String, i3
 }
 
 async fn wait_healthy(set: &Gss<'_>) -> Result<()> {
-    set.wait_server(0, "its quality is true", |s| condition(s, "idle").is_some_and(|c| c.0 == "True"))
+    set.wait_server(0, "its quality is true", |s| condition(s, "probe").is_some_and(|c| c.0 == "True"))
         .await
         .map(drop)
 }
