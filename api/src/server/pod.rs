@@ -43,7 +43,10 @@ pub fn new_pod(
     labels.insert(names::LIFECYCLE_STATE.to_owned(), state.to_owned());
     let mut annotations = template.annotations();
     annotations.insert(names::TEMPLATE.to_owned(), Record::of_template(template).text());
-    let own = own_images(overrides);
+    let mut own = own_images(overrides);
+    let containers = template.spec.get("containers").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&Value> = containers.map(|c| &c["name"]).collect();
+    own.retain(|name, _| names.iter().any(|n| *n == name));
     if !own.is_empty() {
         annotations.insert(names::OWN_IMAGES.to_owned(), json!(own).to_string());
     }
