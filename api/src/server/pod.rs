@@ -233,4 +233,21 @@ mod tests {
             json!([{"name": "a", "image": "new"}, {"name": "b", "image": "b"}])
         );
     }
+
+    #[test]
+    fn a_pod_remembers_what_of_the_template_and_of_its_server_it_has() {
+        let mut set = set(json!({"spec": {"containers": [{"name": "a", "image": "old"}]}}));
+        set.spec.lifecycle =
+            serde_json::from_value(json!({"preNormal": {"labelsHandler": {"go": "yes"}}})).unwrap();
+        let own = [("a", "new"), ("b", "other")].map(|(name, image)| GameServerContainer {
+            name: name.into(),
+            image: Some(image.into()),
+            resources: None,
+        });
+        let metadata = &new_pod(&set, 0, "r", &own)["metadata"];
+        let annotations = &metadata["annotations"];
+        assert_eq!(annotations[names::OWN_IMAGES], r#"{"a":"new"}"#);
+        assert!(annotations[names::TEMPLATE].as_str().unwrap().contains(r#""images":{"a":"old"}"#));
+        assert_eq!(metadata["labels"][names::LIFECYCLE_STATE], "PreparingNormal");
+    }
 }
