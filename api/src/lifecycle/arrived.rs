@@ -78,7 +78,8 @@ fn container(before: &Before, status: &ContainerStatus, image: &str) -> Found {
         return Found::NotYet;
     }
     if id == before.container_id {
-        return if changed_back { Found::Perhaps { killing: true } } else { Found::NotYet };
+        let runs = status.state.as_ref().is_some_and(|state| state.running.is_some());
+        return if changed_back && runs { Found::Perhaps { killing: true } } else { Found::NotYet };
     }
     if is_called(status, image) {
         return Found::Here;
@@ -144,7 +145,7 @@ mod tests {
     #[test]
     fn a_container_has_arrived_when_it_can_be_nothing_else() {
         let before = |again: bool| json!({"image": "r.io/g:1", "imageID": "sha:1", "containerID": "c1", "again": again});
-        let status = |container: &str, image: &str, id: &str| json!({"containerID": container, "image": image, "imageID": id});
+        let status = |container: &str, image: &str, id: &str| json!({"containerID": container, "image": image, "imageID": id, "state": {"running": {}}});
         let wait = |seconds| Arrival::Unsure(Duration::from_secs(seconds));
         for (what, before, status, image, expected) in [
             ("the old run", before(false), status("c1", "r.io/g:1", "sha:1"), "r.io/g:2", Arrival::Awaited),

@@ -314,7 +314,7 @@ impl<'a> Change<'a> {
     }
 
     /// The patch that makes the change, with what is to be remembered of it.
-    fn patch(self: &Change<'a>, input: &Input<'_>, flight: Option<Flight>) -> Value {
+    fn patch(&self, input: &Input<'_>, flight: Option<Flight>) -> Value {
         let (mut labels, mut annotations) = (self.labels.clone(), self.annotations.clone());
         if let Some(revision) = self.revision {
             labels.insert(names::REVISION_HASH.into(), revision.into());

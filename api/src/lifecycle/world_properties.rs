@@ -149,7 +149,7 @@ proptest! {
             prop_assert_eq!(world.annotated(key), None);
         }
         let template = Template::of(&world.typed_set());
-        prop_assert_eq!(world.annotated(names::TEMPLATE), Some(template.record.text().as_str()));
+        prop_assert_eq!(world.annotated(names::TEMPLATE).map(str::to_owned), Some(template.record.text()));
         prop_assert_eq!(&world.pod["metadata"]["labels"][names::REVISION_HASH], &template.revision);
         let tier = world.set["spec"]["gameServerTemplate"]["metadata"]["labels"]["tier"].clone();
         prop_assert_eq!(&world.pod["metadata"]["labels"]["tier"], &tier);

@@ -43,7 +43,10 @@ pub fn new_pod(
     labels.insert(names::LIFECYCLE_STATE.to_owned(), state.to_owned());
     let mut annotations = template.annotations();
     annotations.insert(names::TEMPLATE.to_owned(), Record::of_template(template).text());
-    let own = own_images(overrides);
+    let mut own = own_images(overrides);
+    let containers = template.spec.get("containers").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&Value> = containers.map(|c| &c["name"]).collect();
+    own.retain(|name, _| names.iter().any(|n| *n == name));
     if !own.is_empty() {
         annotations.insert(names::OWN_IMAGES.to_owned(), json!(own).to_string());
     }
@@ -235,5 +238,22 @@ mod tests {
             pod["spec"]["containers"],
             json!([{"name": "a", "image": "new"}, {"name": "b", "image": "b"}])
         );
+    }
+
+    #[test]
+    fn a_pod_remembers_what_of_the_template_and_of_its_server_it_has() {
+        let mut set = set(json!({"spec": {"containers": [{"name": "a", "image": "old"}]}}));
+        set.spec.lifecycle =
+            serde_json::from_value(json!({"preNormal": {"labelsHandler": {"go": "yes"}}})).unwrap();
+        let own = [("a", "new"), ("b", "other")].map(|(name, image)| GameServerContainer {
+            name: name.into(),
+            image: Some(image.into()),
+            resources: None,
+        });
+        let metadata = &new_pod(&set, 0, "r", &own)["metadata"];
+        let annotations = &metadata["annotations"];
+        assert_eq!(annotations[names::OWN_IMAGES], r#"{"a":"new"}"#);
+        assert!(annotations[names::TEMPLATE].as_str().unwrap().contains(r#""images":{"a":"old"}"#));
+        assert_eq!(metadata["labels"][names::LIFECYCLE_STATE], "PreparingNormal");
     }
 }

@@ -35,6 +35,8 @@ mod update;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod in_place_tests;
+#[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
 mod update_tests;

@@ -1,6 +1,6 @@
 //! A changed template reaches running servers.
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use gamewarden_tests::{Gss, Manifest, in_namespace, wait};
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
@@ -60,29 +60,6 @@ async fn a_new_template_is_rolled_out_within_max_unavailable() -> Result<()> {
             set.status.as_ref().is_some_and(|s| s.updated_replicas == 3 && s.updated_ready_replicas == 3)
         })
         .await?;
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test]
-async fn in_place_only_says_that_it_waits() -> Result<()> {
-    in_namespace("in-place", async |namespace| {
-        let set = Gss::create(namespace, &Manifest::plain("game", 1)?).await?;
-        set.wait_ready(&[0]).await?;
-        let before = set.identity(0).await?;
-        set.patch(version("2", json!({"podUpdatePolicy": "InPlaceOnly"}))?).await?;
-        let message = "podUpdatePolicy InPlaceOnly: pods with the old template stay, because they may not be made \
-                       again and updates in place are not supported yet; use ReCreate, or delete them one by one";
-        let event = namespace.said("GameServerSet", "game", message).await?;
-        assert_eq!(event.type_.as_deref(), Some("Warning"));
-        assert_eq!(event.reason.as_deref(), Some("UpdateHeldBack"));
-        set.wait_ready(&[0]).await?;
-        assert_eq!(set.identity(0).await?, before);
-        // As it says: one that is deleted comes back with the new template.
-        namespace.kubectl("delete pod game-0 --wait=false").await?;
-        let pod = wait::one(&set.pods(), "game-0", "the pod is updated", |pod| has_version(pod, "2")).await?;
-        ensure!(pod.metadata.uid.as_ref() != Some(&before.uid));
         Ok(())
     })
     .await
