@@ -31,7 +31,7 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use rustls::{ServerConfig, crypto::ring};
+use rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
 use tokio::{
     io::AsyncReadExt,
     net::{TcpListener, TcpStream},
@@ -143,8 +143,8 @@ fn app(told: Told) -> Router {
     Router::new()
         .route("/state", get(state))
         .route("/echo", get(echo))
-        .route("/moved", get(async || Redirect::temporary("/state")))
-        .route("/away", get(async || Redirect::temporary("http://elsewhere.invalid/")))
+        .route("/moved", get(|| async { Redirect::temporary("/state") }))
+        .route("/away", get(|| async { Redirect::temporary("http://elsewhere.invalid/") }))
         .route("/slow", get(slow))
         .with_state(told)
 }
@@ -213,7 +213,9 @@ async fn game(mut open: watch::Receiver<bool>) -> Result<()> {
                 let mut read = [0; 512];
                 while let Ok(1..) = stream.read(&mut read).await {}
             }) => ended?,
-            closed = open.wait_for(|open| !*open) => _ = closed?,
+            closed = open.wait_for(|open| !*open) => {
+                closed?;
+            }
         }
     }
 }
@@ -221,7 +223,7 @@ async fn game(mut open: watch::Receiver<bool>) -> Result<()> {
 fn tls() -> Result<TlsAcceptor> {
     let key = rcgen::KeyPair::generate()?;
     let certificate = rcgen::CertificateParams::new(vec!["nobody.example".to_owned()])?.self_signed(&key)?;
-    let key = key.serialize_der().try_into().map_err(anyhow::Error::msg)?;
+    let key = PrivateKeyDer::try_from(key.serialize_der()).map_err(anyhow::Error::msg)?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -49,7 +49,7 @@ async fn a_server_is_asked_in_every_way_and_each_answer_counts() -> Result<()> {
             .wait_server(0, "all are asked", |server| {
                 is(server, "None", &[
                     ("players", "True", "3"),
-                    ("secure", "True", &echo),
+                    ("secure", "True", echo.as_str()),
                     ("open", "True", ""),
                     ("match", "False", "NOT_FOUND: service not registered"),
                     ("said", "True", "yes"),

@@ -139,7 +139,7 @@ pub(super) async fn left_of(port: u16) -> Vec<String> {
 
 pub(super) const HERE: &str = "127.0.0.1";
 
-/// That the address of tests is one.
+/// The host of this address.
 pub(super) fn ip(text: &str) -> Host {
     Host::Address(text.parse::<IpAddr>().unwrap())
 }
