@@ -99,8 +99,8 @@ fn definition(
     crd: &CustomResourceDefinition,
     own: bool,
 ) -> Result<(), String> {
-    let established = crd.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    if !established.into_iter().any(|c| c.type_ == "Established" && c.status == "True") {
+    let mut established = crd.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    if !established.any(|c| c.type_ == "Established" && c.status == "True") {
         return Err("it is not established yet".to_owned());
     }
     for version in &expected.spec.versions {
@@ -126,8 +126,8 @@ fn definition(
 fn difference(expected: &Value, found: &Value) -> Option<String> {
     match (expected, found) {
         (Value::Object(a), Value::Object(b)) => {
-            let all = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
-            all.into_iter().find_map(|key| {
+            let mut all = a.keys().chain(b.keys().filter(|key| !a.contains_key(*key)));
+            all.find_map(|key| {
                 let (a, b) = (a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null));
                 difference(a, b).map(|rest| format!(".{key}{rest}"))
             })
