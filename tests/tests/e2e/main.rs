@@ -11,6 +11,10 @@ mod metrics;
 mod objects;
 mod ordinals;
 
+mod admitted;
+mod applied;
+mod older;
+mod refused;
 mod replaced;
 mod rest;
 mod restarts;

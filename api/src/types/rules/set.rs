@@ -12,8 +12,7 @@ pub(super) fn rules() -> Vec<Rule> {
         "spec.serviceName",
         r"self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
         Says::Cel(
-            "'serviceName ' + self + ': not the name of a Service, and it becomes part of the pods\\' DNS \
-             names; write lower case letters, digits and dashes inside, or leave it out for the set\\'s name'"
+            "'serviceName ' + self + ': no name of a Service; write lower case letters, digits and dashes inside, or leave it out for the set\\'s name'"
                 .into(),
         ),
     ));
@@ -69,8 +68,8 @@ fn strategies() -> Vec<Rule> {
                 path,
                 "type(self) == int ? self >= 1 : self.matches('^0*([1-9][0-9]?|100)%$')",
                 Says::Cel(
-                    "'maxUnavailable ' + string(self) + ': nothing would ever happen, or it is no share of the \
-                     replicas; write a number from 1, or a percentage from \"1%\" to \"100%\"'"
+                    "'maxUnavailable ' + string(self) + ': neither a number from 1 nor a percentage from 1% to \
+                     100%; write 1 or \"20%\", or leave it out for the default'"
                         .into(),
                 ),
             )

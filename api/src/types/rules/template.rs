@@ -113,15 +113,17 @@ fn container_is_there() -> Rule {
     // What the old template injected was fine then and is not excused now.
     let old = "oldSelf.value().gameServerTemplate";
     let excused = format!(
-        "oldSelf.hasValue() && {SAME_BEFORE} && !({}) && !({})",
+        "oldSelf.hasValue() && {SAME_BEFORE} && !({}) && !({}) && !({})",
         annotated(old),
-        named_before("containers")
+        named_before("containers"),
+        named_before("initContainers")
     );
-    let fine = format!("!({NAMED}) || {} || ({injected}) || ({excused})", among(POD));
+    let fine = format!("!({NAMED}) || {} || ({injected})", among(POD));
+    // The message does not speak of oldSelf: an expression that does gives no message (Kubernetes 1.35).
     let looked_at = format!("has(self.serviceQualities) && has({POD}) && has({POD}.containers)");
     Rule::new(
         "spec",
-        format!("!({looked_at}) || self.serviceQualities.all(q, {fine})"),
+        format!("!({looked_at}) || self.serviceQualities.all(q, {fine} || ({excused}))"),
         Says::Cel(format!(
             "'containerName: the template has no such container: %s; write one of %s. One that others inject: \
              name it in the template\\'s annotation {INJECTED}'.format([self.serviceQualities.map(q, !({fine}), q.containerName + ' of quality ' + q.name), \
@@ -139,14 +141,13 @@ fn container_is_named() -> Rule {
     let excused = format!(
         "oldSelf.hasValue() && {SAME_BEFORE} && has({old}) && has({old}.containers) && {old}.containers.size() > 1"
     );
-    let fine = format!("({NAMED}) || ({excused})");
     let several = format!("has({POD}) && has({POD}.containers) && {POD}.containers.size() > 1");
     Rule::new(
         "spec",
-        format!("!(has(self.serviceQualities) && {several}) || self.serviceQualities.all(q, {fine})"),
+        format!("!(has(self.serviceQualities) && {several}) || self.serviceQualities.all(q, ({NAMED}) || ({excused}))"),
         Says::Cel(format!(
             "'containerName: missing in quality %s, and the template has several containers; write one of \
-             %s'.format([self.serviceQualities.map(q, !({fine}), q.name), {}])",
+             %s'.format([self.serviceQualities.map(q, !({NAMED}), q.name), {}])",
             choices()
         )),
     )
