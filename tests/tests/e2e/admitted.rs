@@ -90,7 +90,7 @@ fn published() -> Option<PathBuf> {
 #[tokio::test]
 async fn every_set_that_openkruisegame_publishes() -> Result<()> {
     let Some(folder) = published() else {
-        println!("skipped: GAMEWARDEN_OKG_MANIFESTS does not name a folder of OpenKruiseGame's sets");
+        eprintln!("skipped: GAMEWARDEN_OKG_MANIFESTS does not name a folder of OpenKruiseGame's sets");
         return Ok(());
     };
     in_namespace("published", async |namespace| {
@@ -125,7 +125,7 @@ async fn every_set_that_openkruisegame_publishes() -> Result<()> {
         }
         ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
         ensure!(admitted > 0, "no whole-*.yaml in {}", folder.display());
-        println!("{admitted} sets of {} admitted", folder.display());
+        eprintln!("{admitted} sets of {} admitted", folder.display());
         Ok(())
     })
     .await

@@ -204,5 +204,35 @@ async fn older(copy: &Copy) -> Result<()> {
     for (name, _) in &broken {
         copy.lives_on(name).await?;
     }
+    taken_away(copy, &exec).await
+}
+
+/// What was right is not excused: a container may not be taken away from under a quality.
+async fn taken_away(copy: &Copy, exec: &Value) -> Result<()> {
+    let template = |template: Value| json!({"spec": {"gameServerTemplate": template}});
+    let probes = |name: &str, container: &str| {
+        let mut set = quality(json!({"name": "idle", "containerName": container, "exec": exec}));
+        set["metadata"] = json!({"name": name});
+        set
+    };
+    let with = |mut set: Value, template: Value| {
+        set["spec"]["gameServerTemplate"] = template;
+        set
+    };
+    let pods = json!({"spec": {"initContainers": [{"name": "mesh", "restartPolicy": "Always"}]}});
+    let mesh = json!({"metadata": {"annotations": {"gamewarden.dev/injected-containers": "mesh"}}});
+    copy.make(probes("plain", "main")).await?;
+    copy.make(with(probes("sidecar", "mesh"), pods)).await?;
+    copy.make(with(probes("injected", "mesh"), mesh)).await?;
+    for (name, patch) in [
+        ("plain", template(json!({"spec": {"containers": [{"name": "other"}]}}))),
+        ("sidecar", template(json!({"spec": {"initContainers": null}}))),
+        ("injected", template(json!({"metadata": null}))),
+    ] {
+        let refused = copy.patch(name, &patch).await;
+        let said = why(refused.err().with_context(|| format!("admitted: {name} {patch}"))?)?;
+        ensure!(said.contains("no such container"), "{name}: {said}");
+        copy.lives_on(name).await?;
+    }
     Ok(())
 }

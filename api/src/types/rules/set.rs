@@ -12,7 +12,8 @@ pub(super) fn rules() -> Vec<Rule> {
         "spec.serviceName",
         r"self == '' || self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",
         Says::Cel(
-            "'serviceName ' + self + ': no name of a Service; write lower case letters, digits and dashes inside, or leave it out for the set\\'s name'"
+            "'serviceName ' + self + ': no name of a Service; write lower case letters, digits and dashes inside, \
+             or leave it out for the set\\'s name'"
                 .into(),
         ),
     ));

@@ -126,8 +126,8 @@ fn container_is_there() -> Rule {
         format!("!({looked_at}) || self.serviceQualities.all(q, {fine} || ({excused}))"),
         Says::Cel(format!(
             "'containerName: the template has no such container: %s; write one of %s. One that others inject: \
-             name it in the template\\'s annotation {INJECTED}'.format([self.serviceQualities.map(q, !({fine}), q.containerName + ' of quality ' + q.name), \
-             {}])",
+             name it in the template\\'s annotation {INJECTED}'.format([self.serviceQualities.map(q, \
+             !({fine}), q.containerName + ' of quality ' + q.name), {}])",
             choices()
         )),
     )
@@ -144,7 +144,9 @@ fn container_is_named() -> Rule {
     let several = format!("has({POD}) && has({POD}.containers) && {POD}.containers.size() > 1");
     Rule::new(
         "spec",
-        format!("!(has(self.serviceQualities) && {several}) || self.serviceQualities.all(q, ({NAMED}) || ({excused}))"),
+        format!(
+            "!(has(self.serviceQualities) && {several}) || self.serviceQualities.all(q, ({NAMED}) || ({excused}))"
+        ),
         Says::Cel(format!(
             "'containerName: missing in quality %s, and the template has several containers; write one of \
              %s'.format([self.serviceQualities.map(q, !({NAMED}), q.name), {}])",
