@@ -8,7 +8,7 @@ use gamewarden_api::types::{crd_yaml, crds};
 #[test]
 fn committed_crds_are_up_to_date() {
     let dir = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../charts/gamewarden/files/crds");
-    for (file, crd) in crds() {
+    for (file, crd) in crds().unwrap() {
         let path = dir.join(file);
         let generated = crd_yaml(&crd).unwrap();
         if std::env::var_os("GAMEWARDEN_GENERATE").is_some() {

@@ -4,6 +4,7 @@
 //!   cluster     which cluster, and a client for it
 //!   namespace   one for each test, deleted at its end; a failure shows its state first
 //!   manifest    the manual's YAML, changed
+//!   untyped     sets as JSON, with what the types cannot hold
 //!   gss         a game server set under test: make, scale, patch, wait for its servers
 //!   wait        until watched objects are as they should be
 //!   event       what was said about an object
@@ -30,6 +31,7 @@ pub mod manifest;
 mod namespace;
 pub mod player;
 mod told;
+pub mod untyped;
 pub mod wait;
 
 pub use gss::Gss;

@@ -146,7 +146,7 @@ impl Manifest {
 }
 
 /// RFC 7386.
-fn merge(target: &mut Value, patch: Value) {
+pub(crate) fn merge(target: &mut Value, patch: Value) {
     let Value::Object(patch) = patch else {
         *target = patch;
         return;

@@ -67,7 +67,8 @@ pub fn new_pod(
 
 fn pod_spec(set: &GameServerSet, name: &str, overrides: &[GameServerContainer]) -> Map<String, Value> {
     let mut spec = set.spec.game_server_template.spec.clone();
-    let service = set.spec.service_name.clone().or_else(|| set.metadata.name.clone());
+    let service = set.spec.service_name.clone().filter(|name| !name.is_empty());
+    let service = service.or_else(|| set.metadata.name.clone());
     spec.insert("hostname".into(), json!(name));
     spec.insert("subdomain".into(), json!(service));
     add_readiness_gate(&mut spec);

@@ -5,15 +5,23 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use super::{GameServer, GameServerSet};
+use super::{GameServer, GameServerSet, rules};
 
 /// All CRDs, with the file name each is committed under.
-#[must_use]
-pub fn crds() -> [(&'static str, CustomResourceDefinition); 2] {
-    [
-        ("game.kruise.io_gameservers.yaml", bounded(GameServer::crd())),
-        ("game.kruise.io_gameserversets.yaml", bounded(GameServerSet::crd())),
-    ]
+///
+/// # Errors
+/// A rule speaks of a field that the types do not have.
+pub fn crds() -> Result<[(&'static str, CustomResourceDefinition); 2], rules::NoSuchField> {
+    Ok([
+        ("game.kruise.io_gameservers.yaml", finished(GameServer::crd())?),
+        ("game.kruise.io_gameserversets.yaml", finished(GameServerSet::crd())?),
+    ])
+}
+
+/// With the rules that the types do not carry.
+fn finished(mut crd: CustomResourceDefinition) -> Result<CustomResourceDefinition, rules::NoSuchField> {
+    rules::add(&mut crd)?;
+    Ok(bounded(crd))
 }
 
 /// One CRD as the YAML that is committed.

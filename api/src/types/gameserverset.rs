@@ -131,7 +131,7 @@ pub struct GameServerTemplate {
     pub spec: Map<String, Value>,
     /// Volume claims that each server gets, named `<claim>-<server>`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "schema::any_objects")]
+    #[schemars(schema_with = "schema::volume_claims")]
     pub volume_claim_templates: Vec<Value>,
     /// Cascade (default): a GameServer lives as long as its pod. Delete: it outlives its pod and goes
     /// when the set shrinks.

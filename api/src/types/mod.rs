@@ -8,6 +8,7 @@ mod gameserver;
 mod gameserverset;
 mod ops_state;
 mod quality;
+mod rules;
 mod schema;
 mod strategy;
 
@@ -23,6 +24,7 @@ pub use gameserverset::{
 pub use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 pub use ops_state::OpsState;
 pub use quality::{ServiceQuality, ServiceQualityAction};
+pub use rules::NoSuchField;
 pub use strategy::{
     InPlaceUpdateStrategy, Lifecycle, LifecycleHook, PersistentVolumeClaimRetentionPolicy, PodUpdatePolicy,
     RetentionPolicy, RollingUpdate, ScaleDownStrategyType, ScaleStrategy, UpdateStrategy, UpdateStrategyType,

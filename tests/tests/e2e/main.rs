@@ -16,6 +16,10 @@ mod objects;
 mod ordinals;
 mod ownership;
 
+mod admitted;
+mod applied;
+mod older;
+mod refused;
 mod replaced;
 mod rest;
 mod restarts;

@@ -62,7 +62,10 @@ async fn the_result_fills_templates() -> Result<()> {
 #[tokio::test]
 async fn a_quality_of_a_container_that_is_not_there_is_said_and_decides_nothing() -> Result<()> {
     in_namespace("container", async |namespace| {
-        let wrong = Manifest::idle("game", 1)?.quality(json!({"containerName": "mincraft"}));
+        // The API server lets it pass for one that others inject; nobody does.
+        let wrong = Manifest::idle("game", 1)?.quality(json!({"containerName": "mincraft"})).merge(json!({
+            "gameServerTemplate": {"metadata": {"annotations": {"gamewarden.dev/injected-containers": "mincraft"}}},
+        }));
         let set = Gss::create(namespace, &wrong).await?;
         let message = "serviceQualities[idle]: the pod has no container \"mincraft\"; it has minecraft";
         let event = namespace.said("GameServerSet", "game", message).await?;
