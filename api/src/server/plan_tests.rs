@@ -32,7 +32,8 @@ fn pod() -> Pod {
 }
 
 fn run(set: &GameServerSet, pod: &Pod, server: Option<&GameServer>) -> ServerPlan {
-    plan(&Snapshot { set, pod, server, results: &|_| None, now: NOW.parse().unwrap() })
+    let around = Around::default();
+    plan(&Snapshot { set, pod, server, around: &around, results: &|_| None, now: NOW.parse().unwrap() })
 }
 
 /// Writes a plan as the API server would take it.

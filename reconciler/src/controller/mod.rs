@@ -1,7 +1,7 @@
 //! The controller: game server sets in, pods and GameServers out.
 //!
 //! ```text
-//!   watch ──► stores (sets, pods, GameServers) ──► queues
+//!   watch ──► stores (sets, pods, GameServers; nodes, claims, volumes) ──► queues
 //!                 │                                  │ set              │ pod
 //!                 ▼                                  ▼                  ▼
 //!              snapshot ───────────────► set::reconcile      server::reconcile
@@ -16,17 +16,23 @@
 //! decides anything. Every write names the object it was decided on (uid, and resourceVersion where a
 //! change in between matters), so a plan made on an old snapshot fails instead of doing harm.
 
+mod around;
 mod backoff;
 mod context;
 mod fresh;
+mod index;
 mod metrics;
+mod okg;
 mod removed;
 mod run;
 mod server;
 mod set;
+mod seen;
+mod stores;
 mod watch;
 
 pub use context::Context;
 pub use metrics::Metrics;
 pub use run::{Clients, Config, Error, run};
-pub use watch::{Changes, Stores};
+pub use stores::Stores;
+pub use watch::Changes;

@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, metrics::Kind};
+use super::{Context, around, metrics::Kind};
 use crate::write::WriteError;
 
 /// A server could not be brought in line; it will be tried again.
@@ -76,6 +76,7 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
         set,
         pod,
         server: server.as_deref(),
+        around: &around::look(pod, context).await,
         results: &|quality| context.results.get(uid, quality),
         now: Timestamp::now(),
     });
