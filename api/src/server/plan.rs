@@ -18,7 +18,10 @@ use crate::{
     merge_patch::merge_diff,
     names, quality,
     time::truncated,
-    types::{GameServer, GameServerCondition, GameServerSet, GameServerState, GameServerStatus, IntOrString, OpsState},
+    types::{
+        GameServer, GameServerCondition, GameServerSet, GameServerState, GameServerStatus, IntOrString,
+        OpsState,
+    },
 };
 
 /// What is known of one server.
@@ -92,7 +95,13 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
         server_patch: server_patch(set, pod, server),
         pod_patch: pod_patch(set, pod, server, &changed),
         events: changed.events,
-        server_status_patch: server_status_patch(snapshot, server, state, seen.list, pod_status_patch.as_ref()),
+        server_status_patch: server_status_patch(
+            snapshot,
+            server,
+            state,
+            seen.list,
+            pod_status_patch.as_ref(),
+        ),
         pod_status_patch,
     }
 }

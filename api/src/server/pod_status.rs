@@ -60,7 +60,8 @@ mod tests {
     #[test]
     fn what_we_write_to_the_pod_is_shown_before_it_comes_back() {
         let condition = |type_: &str, status: &str| json!({"type": type_, "status": status});
-        let before = json!({"phase": "Running", "conditions": [condition("Ready", "True"), condition("a", "True")]});
+        let before =
+            json!({"phase": "Running", "conditions": [condition("Ready", "True"), condition("a", "True")]});
         let patch = json!({"status": {"conditions": [condition("a", "False"), condition("b", "True")]}});
         let map = |value: &Value| value.as_object().unwrap().clone();
         let shown = mirrored(map(&before), Some(&patch), &map(&before));

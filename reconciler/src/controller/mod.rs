@@ -25,9 +25,9 @@ mod metrics;
 mod okg;
 mod removed;
 mod run;
+mod seen;
 mod server;
 mod set;
-mod seen;
 mod stores;
 mod watch;
 

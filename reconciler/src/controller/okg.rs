@@ -197,11 +197,8 @@ mod tests {
 
     #[test]
     fn they_have_the_names_and_labels_that_dashboards_ask_for() {
-        let registry = registry(vec![
-            server(0, "None", 0),
-            server(1, "Maintaining", 7),
-            server(2, "None", 0),
-        ]);
+        let registry =
+            registry(vec![server(0, "None", 0), server(1, "Maintaining", 7), server(2, "None", 0)]);
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [

@@ -157,7 +157,7 @@ impl Seen {
         } else {
             known.extend(uids);
         }
-        self.stores.by.servers_seen.fetch_add(new as u64, Ordering::Relaxed);
+        self.stores.by.servers_seen.fetch_add(u64::try_from(new).unwrap_or_default(), Ordering::Relaxed);
     }
 
     /// A node: the servers on it, if it is not as they were told.
@@ -177,10 +177,13 @@ impl Seen {
                 self.pods(by, &Name::new(None, node.name_any()));
             }
             Change::Listed => {
-                let now: HashMap<_, _> = self.stores.nodes.state().into_iter().map(|n| (n.name_any(), (*n).clone())).collect();
+                let now: HashMap<_, _> =
+                    self.stores.nodes.state().into_iter().map(|n| (n.name_any(), (*n).clone())).collect();
                 let names: HashSet<&String> = told.keys().chain(now.keys()).collect();
                 for name in names {
-                    if told.get(name).and_then(conditions) != now.get(name).and_then(conditions) || !now.contains_key(name) {
+                    if told.get(name).and_then(conditions) != now.get(name).and_then(conditions)
+                        || !now.contains_key(name)
+                    {
                         self.pods(by, &Name::new(None, name));
                     }
                 }

@@ -72,11 +72,12 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
     let name = pod.name_any();
     let server = context.stores.servers.get(&ObjectRef::new(&name).within(&namespace));
     let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let around = around::look(pod, context).await;
     let plan = plan(&Snapshot {
         set,
         pod,
         server: server.as_deref(),
-        around: &around::look(pod, context).await,
+        around: &around,
         results: &|quality| context.results.get(uid, quality),
         now: Timestamp::now(),
     });

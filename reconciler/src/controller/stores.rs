@@ -84,7 +84,7 @@ impl Stores {
 /// What the index names and the store has, if its label still says so.
 fn members<K>(store: &Store<K>, index: &Index<K>, set: &GameServerSet) -> Vec<Arc<K>>
 where
-    K: Resource<DynamicType = ()> + Clone,
+    K: Resource<DynamicType = ()> + Clone + 'static,
 {
     let key = Name::of(set);
     let found = index.of(&key).into_iter().filter_map(|name| store.get(&name.reference()));

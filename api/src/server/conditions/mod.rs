@@ -30,13 +30,9 @@ pub use self::{
     node::{answers, kept as kept_of_node},
     volume::{claim_names, kept_of_claim, kept_of_volume},
 };
-use self::{
-    pod::is_starting,
-    text::Trouble,
-};
+use self::{pod::is_starting, text::Trouble};
 use crate::{
     event::{Event, EventType, cut},
-    names,
     time::truncated,
     types::GameServerCondition,
 };

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{Node, NodeCondition, NodeSpec, NodeStatus, Pod};
-use kube::api::ObjectMeta;
+use k8s_openapi::{
+    api::core::v1::{Node, NodeCondition, NodeSpec, NodeStatus, Pod},
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+};
 
 use super::{Finding, Found, text::Trouble};
 
@@ -55,11 +57,8 @@ pub fn answers(node: &Node) -> bool {
 pub fn kept(node: Node) -> Node {
     let conditions = node.status.and_then(|status| status.conditions);
     let conditions = conditions.map(|conditions| {
-        let timeless = |condition| NodeCondition {
-            last_heartbeat_time: None,
-            last_transition_time: None,
-            ..condition
-        };
+        let timeless =
+            |condition| NodeCondition { last_heartbeat_time: None, last_transition_time: None, ..condition };
         conditions.into_iter().map(timeless).collect()
     });
     let spec = node.spec.map(|spec| NodeSpec {

@@ -1,9 +1,12 @@
 //! PersistentVolumeNormal: whether the pod's claims are there and bound to volumes that are well.
 
-use k8s_openapi::api::core::v1::{
-    PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeStatus, Pod,
+use k8s_openapi::{
+    api::core::v1::{
+        PersistentVolume, PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeSpec,
+        PersistentVolumeStatus, Pod,
+    },
+    apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use kube::api::ObjectMeta;
 
 use super::{Claim, Finding, Found, text::Trouble};
 use crate::server::condition;
@@ -79,10 +82,9 @@ pub fn kept_of_volume(volume: PersistentVolume) -> PersistentVolume {
         reason: status.reason,
         ..PersistentVolumeStatus::default()
     });
-    let spec = volume.spec.map(|spec| k8s_openapi::api::core::v1::PersistentVolumeSpec {
-        claim_ref: spec.claim_ref,
-        ..Default::default()
-    });
+    let spec = volume
+        .spec
+        .map(|spec| PersistentVolumeSpec { claim_ref: spec.claim_ref, ..PersistentVolumeSpec::default() });
     PersistentVolume { metadata: kept(volume.metadata), spec, status }
 }
 
