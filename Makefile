@@ -58,8 +58,9 @@ e2e: cluster ## End-to-end tests on the cluster
 	@$(nextest) -p gamewarden-tests
 
 .PHONY: generate
-generate: ## Write the generated files: the chart's CRDs
+generate: ## Write the generated files: the chart's CRDs, the table of values in docs/install.md
 	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-api --test crds
+	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-tests --test documentation the_table_of_values
 
 .PHONY: fmt
 fmt: ## Format the Rust sources

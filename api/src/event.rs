@@ -73,12 +73,23 @@ impl Event {
     /// The event as a core/v1 Event about `involved`.
     #[must_use]
     pub fn object(&self, involved: &Involved, now: Timestamp) -> Value {
+        let hash = hash(&[&involved.uid, &self.reason, &self.message, &self.occurrence]);
+        self.named(&hash, involved, now)
+    }
+
+    /// The same, named by `identity` and not by its words, for what may be put in other words while it lasts.
+    #[must_use]
+    pub fn object_of(&self, identity: &str, involved: &Involved, now: Timestamp) -> Value {
+        self.named(&hash(&[&involved.uid, identity]), involved, now)
+    }
+
+    fn named(&self, hash: &str, involved: &Involved, now: Timestamp) -> Value {
         let time = crate::time::seconds(now);
         json!({
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {
-                "name": format!("{}.{}", stem(&involved.name), self.hash(&involved.uid)),
+                "name": format!("{}.{hash}", stem(&involved.name)),
                 "namespace": involved.namespace,
             },
             "involvedObject": {
@@ -99,15 +110,15 @@ impl Event {
             "count": 1,
         })
     }
+}
 
-    fn hash(&self, uid: &str) -> String {
-        let mut hash = Sha256::new();
-        for part in [uid, &self.reason, &self.message, &self.occurrence] {
-            hash.update(part);
-            hash.update([0]);
-        }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+fn hash(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
     }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The object's name, cut so that with the hash it is a valid object name (253 characters).

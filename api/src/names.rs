@@ -4,6 +4,7 @@
 //! it keep working; those under `gamewarden.dev/` are ours.
 
 pub mod reason;
+pub mod set_condition;
 
 /// Prefix of the keys that an action may not touch, with [`OURS`].
 pub const OKG: &str = "game.kruise.io/";

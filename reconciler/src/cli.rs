@@ -1,13 +1,14 @@
 //! The command line.
 
-use std::{process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
-use gamewarden_runtime::{Process, RuntimeArgs, run};
+use gamewarden_api::schedule::Hosts;
+use gamewarden_runtime::{AdminArgs, LogArgs, LogFormat, Process, RuntimeArgs, run};
 use kube::{Client, config::InferConfigError};
 
 use crate::{
-    controller,
+    controller, install,
     lease::{self, Elector, LeaseMetrics, Lost},
     probe,
 };
@@ -25,6 +26,22 @@ enum Role {
     /// Makes game servers from sets, probes them, and writes what it sees. One of several replicas works,
     /// the others wait for its lease.
     Controller(ControllerArgs),
+    /// Says whether the Gamewarden of this cluster works: exit code 0 if so, else 1 and what is wrong. Changes
+    /// nothing. `helm test` runs it.
+    CheckInstall(CheckInstallArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct CheckInstallArgs {
+    /// Namespace that the chart was installed in.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "gamewarden-system")]
+    namespace: String,
+    /// How long to wait until all is well.
+    #[arg(long, default_value_t = 60)]
+    timeout_seconds: u64,
+    /// The definitions have to be exactly those of this release.
+    #[arg(long)]
+    own_definitions: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -45,8 +62,30 @@ struct ControllerArgs {
         value_parser = clap::value_parser!(u16).range(1..)
     )]
     concurrent_probes: u16,
+    /// Which hosts the `host` fields of httpGet and tcpSocket probes may name. The controller may reach what the
+    /// authors of sets may not, and the answer is shown to them.
+    #[arg(long, value_enum, default_value_t = ProbeHosts::PodsOnly)]
+    probe_hosts: ProbeHosts,
     #[command(flatten)]
     runtime: RuntimeArgs,
+}
+
+/// Which hosts probes may ask.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum ProbeHosts {
+    /// A pod, at its own addresses.
+    PodsOnly,
+    /// Any host but this machine, its link and clouds' metadata services.
+    Any,
+}
+
+impl From<ProbeHosts> for Hosts {
+    fn from(hosts: ProbeHosts) -> Self {
+        match hosts {
+            ProbeHosts::PodsOnly => Self::PodsOnly,
+            ProbeHosts::Any => Self::Any,
+        }
+    }
 }
 
 /// Why the process ends.
@@ -62,6 +101,8 @@ enum Error {
     Lost(#[from] Lost),
     #[error(transparent)]
     Controller(#[from] controller::Error),
+    #[error(transparent)]
+    Install(#[from] install::Error),
 }
 
 impl Cli {
@@ -71,6 +112,14 @@ impl Cli {
         match self.role {
             Role::Controller(args) => {
                 let runtime = args.runtime.clone();
+                run(&runtime, async |process| args.run(process).await)
+            }
+            Role::CheckInstall(args) => {
+                // Its answer is what it prints; nobody asks it for health or metrics.
+                let runtime = RuntimeArgs {
+                    log: LogArgs { log_level: "warn".to_owned(), log_format: LogFormat::Text },
+                    admin: AdminArgs { admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)) },
+                };
                 run(&runtime, async |process| args.run(process).await)
             }
         }
@@ -93,7 +142,10 @@ impl ControllerArgs {
         // A replica that waits for the lease does all that is asked of it.
         process.health.readiness("election").set(true);
         let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
-        let settings = controller::Config { concurrent_probes: self.concurrent_probes.into() };
+        let settings = controller::Config {
+            concurrent_probes: self.concurrent_probes.into(),
+            probe_hosts: self.probe_hosts.into(),
+        };
         let work = controller::run(
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,
@@ -106,6 +158,19 @@ impl ControllerArgs {
         );
         leadership.run(work).await??;
         Ok(())
+    }
+}
+
+impl CheckInstallArgs {
+    async fn run(self, process: Process) -> Result<(), Error> {
+        let config = install::client_config(kube::Config::infer().await?);
+        let client = Client::try_from(config).map_err(Box::new)?;
+        let config = install::Config {
+            namespace: self.namespace,
+            patience: Duration::from_secs(self.timeout_seconds),
+            own_definitions: self.own_definitions,
+        };
+        Ok(install::run(client, &config, &process.shutdown, &mut io::stdout()).await?)
     }
 }
 

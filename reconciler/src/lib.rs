@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod controller;
+pub mod install;
 pub mod lease;
 pub mod probe;
 pub mod write;

@@ -48,11 +48,17 @@ impl WriteError {
         self.code() == Some(404)
     }
 
-    fn code(&self) -> Option<u16> {
+    /// The HTTP status of the API server's answer; `None` where there was none.
+    pub(crate) fn code(&self) -> Option<u16> {
         match &*self.source {
             kube::Error::Api(status) => Some(status.code),
             _ => None,
         }
+    }
+
+    /// The next try may well succeed: there was no answer, or the API server had something else to do.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.code().is_none_or(|code| code == 409 || code == 429 || code >= 500)
     }
 
     /// The namespace is being deleted, so that nothing can be made in it; it says so by 403 or 404.
@@ -96,20 +102,59 @@ impl Writer {
         self.create::<Pod>("create pod", pod).await
     }
 
-    /// Makes a volume claim; one that is there already is kept, whoever made it. It is looked for first: a
-    /// quota would refuse to make it again before anybody noticed that it is there.
-    pub(crate) async fn ensure_claim(&self, claim: &Value) -> Result<(), WriteError> {
+    /// Makes a volume claim; one that is there already is kept, whoever made it, and returned. It is looked for
+    /// first: a quota would refuse to make it again before anybody noticed that it is there.
+    pub(crate) async fn ensure_claim(
+        &self,
+        claim: &Value,
+    ) -> Result<Option<PersistentVolumeClaim>, WriteError> {
         let text = |pointer: &str| claim.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
         let found = api.get_opt(name).await.map_err(error("get volume claim", namespace, name))?;
         if found.is_some() {
-            return Ok(());
+            return Ok(found);
         }
         match self.create::<PersistentVolumeClaim>("create volume claim", claim).await {
-            Err(error) if error.is_conflict() => Ok(()),
-            other => other,
+            Err(error) if !error.is_conflict() => Err(error),
+            _ => Ok(None),
         }
+    }
+
+    /// Reads the volume claims that carry a set's label.
+    pub(crate) async fn list_claims(
+        &self,
+        namespace: &str,
+        set: &str,
+    ) -> Result<Vec<PersistentVolumeClaim>, WriteError> {
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+        let of_set = ListParams::default().labels(&format!("{}={set}", names::OWNER_GSS));
+        let list = api.list(&of_set).await.map_err(error("list volume claims of", namespace, set))?;
+        Ok(list.items)
+    }
+
+    /// Applies a merge patch to a volume claim. One that is gone needs none.
+    pub(crate) async fn patch_claim(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
+        let patch = Patch::Merge(patch);
+        match self.patch::<PersistentVolumeClaim>("patch volume claim", namespace, name, &patch).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads a set from the API server itself.
+    pub(crate) async fn get_set(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<GameServerSet>, WriteError> {
+        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
+        api.get_opt(name).await.map_err(error("get GameServerSet", namespace, name))
     }
 
     async fn create<K>(&self, what: &'static str, object: &Value) -> Result<(), WriteError>
@@ -295,20 +340,16 @@ impl Writer {
         self.patch("patch GameServerSet", namespace, name, &Patch::Merge(patch)).await
     }
 
-    /// Applies a merge patch to a set's status.
+    /// Applies a merge patch to a set's status and returns the set as it is then.
     pub(crate) async fn patch_set_status(
         &self,
         namespace: &str,
         name: &str,
         patch: &Value,
-    ) -> Result<(), WriteError> {
-        self.patch_status::<GameServerSet>(
-            "patch status of GameServerSet",
-            namespace,
-            name,
-            &Patch::Merge(patch),
-        )
-        .await
+    ) -> Result<GameServerSet, WriteError> {
+        let api: Api<GameServerSet> = Api::namespaced(self.client.clone(), namespace);
+        let patched = api.patch_status(name, &patch_params(), &Patch::Merge(patch)).await;
+        patched.map_err(error("patch status of GameServerSet", namespace, name))
     }
 
     async fn patch<K: Ours>(

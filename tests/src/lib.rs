@@ -10,7 +10,9 @@
 //!   kubectl     the commands that people type, and the tables they read
 //!   player      a connection to a game port
 //!   exec        a command in a pod
+//!   told        tells the server of `tests/server` how to answer probes
 //!   controller  the installed controllers: who leads, and its end by SIGKILL
+//!   documentation  the YAML that the documentation shows
 //!   dump        the state of a namespace, for people who read a failed test
 //! ```
 //!
@@ -18,6 +20,7 @@
 
 pub mod cluster;
 pub mod controller;
+pub mod documentation;
 mod dump;
 pub mod event;
 pub mod exec;
@@ -26,6 +29,7 @@ pub mod kubectl;
 pub mod manifest;
 mod namespace;
 pub mod player;
+mod told;
 pub mod wait;
 
 pub use gss::Gss;

@@ -63,6 +63,39 @@ impl Manifest {
         })))
     }
 
+    /// One server that answers probes as it is told (`tests/server`), with these qualities, each asked every
+    /// second and false at the first failure.
+    ///
+    /// # Errors
+    /// A quality is no object.
+    pub fn served(name: &str, qualities: &[Value]) -> Result<Self> {
+        let mut often = Vec::new();
+        for quality in qualities {
+            let mut whole = json!({
+                "containerName": "game", "initialDelaySeconds": 1, "periodSeconds": 1, "failureThreshold": 1,
+            });
+            merge(&mut whole, quality.clone());
+            often.push(whole);
+        }
+        let port = |name: &str, number: u16| json!({"name": name, "containerPort": number});
+        Ok(Self(json!({
+            "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet", "metadata": {"name": name},
+            "spec": {
+                "replicas": 1,
+                "serviceQualities": often,
+                "gameServerTemplate": {"spec": {
+                    "terminationGracePeriodSeconds": 1,
+                    "containers": [{
+                        "name": "game",
+                        "image": format!("registry.gamewarden.test/server:{}", env!("CARGO_PKG_VERSION")),
+                        "imagePullPolicy": "IfNotPresent",
+                        "ports": [port("web", 8080), port("tls", 8443), port("play", 7777), port("health", 9000)],
+                    }],
+                }},
+            },
+        })))
+    }
+
     /// With so many servers.
     #[must_use]
     pub fn replicas(self, replicas: u32) -> Self {

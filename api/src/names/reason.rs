@@ -17,9 +17,25 @@ pub const UPDATE_HELD_BACK: &str = "UpdateHeldBack";
 pub const MANAGED_ELSEWHERE: &str = "ManagedElsewhere";
 /// A pod of the set could not be made.
 pub const FAILED_CREATE: &str = "FailedCreate";
+/// A ResourceQuota leaves no room for a pod of the set.
+pub const EXCEEDED_QUOTA: &str = "ExceededQuota";
+/// No node takes a pod (the scheduler's word).
+pub const UNSCHEDULABLE: &str = "Unschedulable";
+/// An image cannot be pulled; the kubelet's words for it change between two tries.
+pub const IMAGE_PULL_FAILED: &str = "ImagePullFailed";
+/// An image's name is none (the kubelet's word).
+pub const INVALID_IMAGE_NAME: &str = "InvalidImageName";
+/// An image is not on the node and may not be pulled (the kubelet's word).
+pub const ERR_IMAGE_NEVER_PULL: &str = "ErrImageNeverPull";
+/// A container cannot be made, for something that it names is missing (the kubelet's word).
+pub const CREATE_CONTAINER_CONFIG_ERROR: &str = "CreateContainerConfigError";
+/// A container cannot be made (the kubelet's word).
+pub const CREATE_CONTAINER_ERROR: &str = "CreateContainerError";
+/// A container ends again and again (the kubelet's word).
+pub const CRASH_LOOP_BACK_OFF: &str = "CrashLoopBackOff";
+/// What the spec asks for does not exist in managed mode.
+pub const MANAGED_MODE: &str = "ManagedMode";
 
-/// A quality asks for a kind of probe that is not run yet.
-pub const PROBE_NOT_SUPPORTED: &str = "ProbeNotSupported";
 /// A quality cannot be probed as it is written.
 pub const PROBE_MISCONFIGURED: &str = "ProbeMisconfigured";
 /// The probes of a set do not start in time.
@@ -27,6 +43,8 @@ pub const PROBES_LATE: &str = "ProbesLate";
 /// They do again.
 pub const PROBES_IN_TIME: &str = "ProbesInTime";
 
+/// Reason of the pods' conditions that tell verdicts, by which they are known for ours.
+pub const SERVICE_QUALITY: &str = "ServiceQuality";
 /// A quality could not be asked.
 pub const QUALITY_UNKNOWN: &str = "ServiceQualityUnknown";
 /// An update priority did not come out as an integer (as in OpenKruiseGame).

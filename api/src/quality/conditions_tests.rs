@@ -39,6 +39,15 @@ fn every_quality_has_a_condition_in_the_order_of_the_set() {
 }
 
 #[test]
+fn the_condition_of_a_removed_quality_goes() {
+    let mut world = world();
+    world.say("load", &no("90"));
+    world.qualities.retain(|quality| quality.name == "idle");
+    assert_eq!(shown(&world, None), json!([{"name": "idle"}]));
+    assert_eq!(pod_conditions(&world.qualities, &world.server, &world.pod), []);
+}
+
+#[test]
 fn times_move_only_with_what_they_tell() {
     let mut world = world();
     let mut times = |verdict| {

@@ -39,7 +39,7 @@ pub fn target(pod: &Pod, quality: &ServiceQuality) -> Target {
         return Target::NoOutcome;
     }
     let container = match container_of(pod, quality) {
-        Ok(name) => name,
+        Ok(container) => container.name.clone(),
         Err(message) => return Target::Misconfigured { message },
     };
     if is_being_updated(pod, &container) {
@@ -65,7 +65,7 @@ pub fn target(pod: &Pod, quality: &ServiceQuality) -> Target {
 }
 
 /// The container that the quality means: the one it names, else the pod's only one.
-fn container_of(pod: &Pod, quality: &ServiceQuality) -> Result<String, String> {
+pub(super) fn container_of<'a>(pod: &'a Pod, quality: &ServiceQuality) -> Result<&'a Container, String> {
     let Some(spec) = &pod.spec else {
         return Err("the pod has no containers".to_owned());
     };
@@ -74,15 +74,12 @@ fn container_of(pod: &Pod, quality: &ServiceQuality) -> Result<String, String> {
         spec.init_containers.iter().flatten().filter(|c| c.restart_policy.as_deref() == Some("Always"));
     let named = quality.container_name.as_deref().filter(|name| !name.is_empty());
     match (named, spec.containers.as_slice()) {
-        (Some(name), containers) => {
-            let mut known = containers.iter().chain(sidecars);
-            if known.any(|c| c.name == name) {
-                Ok(name.to_owned())
-            } else {
-                Err(format!("the pod has no container {name:?}; it has {}", list(containers)))
-            }
-        }
-        (None, [only]) => Ok(only.name.clone()),
+        (Some(name), containers) => containers
+            .iter()
+            .chain(sidecars)
+            .find(|container| container.name == name)
+            .ok_or_else(|| format!("the pod has no container {name:?}; it has {}", list(containers))),
+        (None, [only]) => Ok(only),
         (None, containers) => {
             Err(format!("containerName is missing, and the pod has several containers: {}", list(containers)))
         }

@@ -8,6 +8,7 @@
 //!   pod_status  a pod's status → what the GameServer's shows of it
 //!   state       a pod → how the server is
 //!   transition  pod labels (what was acted on last) against GameServer and state (what is) → events
+//!   quality_conditions  the pod's conditions that tell verdicts
 //!   plan        all of it: what to write where, for one server
 //! ```
 
@@ -17,10 +18,11 @@ mod owner;
 mod plan;
 mod pod;
 mod pod_status;
+mod quality_conditions;
 mod state;
 mod transition;
 
-pub(crate) use owner::controller;
+pub(crate) use owner::{controller, owner_reference};
 pub use owner::{is_stale, owner_set};
 pub use plan::{ServerPlan, Snapshot, plan};
 pub use pod::{new_pod, volume_claims};

@@ -12,7 +12,7 @@ use kube::Resource;
 use crate::types::{GameServer, GameServerSet};
 
 /// The owner reference that makes `owner` the controller of another object.
-pub(super) fn owner_reference<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
+pub(crate) fn owner_reference<K: Resource<DynamicType = ()>>(owner: &K) -> OwnerReference {
     let metadata = owner.meta();
     OwnerReference {
         api_version: K::api_version(&()).into_owned(),

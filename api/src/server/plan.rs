@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     conditions::{Around, conditions},
     gameserver::{new_game_server, own_labels, owner, template_metadata_hash},
-    is_stale, pod_status,
+    is_stale, pod_status, quality_conditions,
     state::{condition, current_state},
     transition::{Transitions, priority_text, transitions},
 };
@@ -238,28 +238,23 @@ fn own_images(pod: &Pod, server: &GameServer) -> Vec<Value> {
         .collect()
 }
 
-/// Pod conditions that are ours: the readiness gate, and one per quality that has a verdict.
+/// Pod conditions that are ours: the readiness gate, and those of the qualities.
 fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Option<Value> {
     let pod = snapshot.pod;
-    let current = |type_: &str| condition(pod, type_).map(|c| c.status.as_str());
-    let mut wanted = Vec::new();
+    let mut conditions = Vec::new();
     // Opened once; from then on it belongs to the in-place update.
-    if current(names::IN_PLACE_UPDATE_READY).is_none() {
-        wanted.push((names::IN_PLACE_UPDATE_READY.to_owned(), "True"));
+    if condition(pod, names::IN_PLACE_UPDATE_READY).is_none() {
+        let now = Time(truncated(snapshot.now));
+        let type_ = names::IN_PLACE_UPDATE_READY;
+        conditions.push(json!({"type": type_, "status": "True", "lastTransitionTime": now}));
     }
     if let Some(server) = server {
-        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
-        wanted.extend(quality::pod_conditions(&snapshot.set.spec.service_qualities, server, uid));
+        let qualities = &snapshot.set.spec.service_qualities;
+        conditions.extend(quality_conditions::changes(pod, server, qualities, snapshot.now));
     }
-    wanted.retain(|(type_, status)| current(type_) != Some(status));
-    if wanted.is_empty() {
+    if conditions.is_empty() {
         return None;
     }
-    let now = Time(truncated(snapshot.now));
-    let conditions: Vec<Value> = wanted
-        .into_iter()
-        .map(|(type_, status)| json!({"type": type_, "status": status, "lastTransitionTime": now}))
-        .collect();
     Some(json!({"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": conditions}}))
 }
 

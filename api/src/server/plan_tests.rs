@@ -71,7 +71,9 @@ fn apply(plan: &ServerPlan, pod: &mut Pod, server: &mut Option<GameServer>) {
         let conditions = value["status"]["conditions"].as_array_mut().unwrap();
         for change in patch["status"]["conditions"].as_array().unwrap() {
             conditions.retain(|c| c["type"] != change["type"]);
-            conditions.push(change.clone());
+            if change["$patch"] != "delete" {
+                conditions.push(change.clone());
+            }
         }
         *pod = serde_json::from_value(value).unwrap();
     }

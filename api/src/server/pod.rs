@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::owner::owner_reference;
 use crate::{
     names,
-    types::{GameServerContainer, GameServerSet},
+    types::{GameServerContainer, GameServerSet, RetentionPolicy},
 };
 
 /// The pod to make for one ordinal of a set.
@@ -123,12 +123,15 @@ fn claim_name<'a>(claim: &'a Value, server: &str) -> Option<(&'a str, String)> {
 
 /// The volume claims of one server, to be made before its pod where they are missing.
 ///
-/// They have no owner: by default they outlive server and set (`Retain`), as in a StatefulSet.
+/// By default they have no owner, and outlive server and set (`Retain`), as in a StatefulSet; where
+/// `whenDeleted` is Delete they go with the set.
 #[must_use]
 pub fn volume_claims(set: &GameServerSet, ordinal: u32) -> Vec<Value> {
     let set_name = set.metadata.name.as_deref().unwrap_or_default();
     let server = names::server_name(set_name, ordinal);
     let template = &set.spec.game_server_template;
+    let policy = set.spec.persistent_volume_claim_retention_policy.clone().unwrap_or_default();
+    let owned = policy.when_deleted == Some(RetentionPolicy::Delete);
     template
         .volume_claim_templates
         .iter()
@@ -143,6 +146,9 @@ pub fn volume_claims(set: &GameServerSet, ordinal: u32) -> Vec<Value> {
             metadata.insert("namespace".into(), json!(set.metadata.namespace));
             let labels = metadata.entry("labels").or_insert_with(|| json!({})).as_object_mut()?;
             labels.insert(names::OWNER_GSS.into(), json!(set_name));
+            if owned {
+                metadata.insert("ownerReferences".into(), json!([owner_reference(set)]));
+            }
             Some(Value::Object(object))
         })
         .collect()

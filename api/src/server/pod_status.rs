@@ -21,6 +21,10 @@ pub(super) fn mirrored(
             status.entry("conditions").or_insert_with(|| Value::Array(Vec::new())).as_array_mut()
     {
         for condition in ours {
+            if condition["$patch"] == "delete" {
+                conditions.retain(|there| there["type"] != condition["type"]);
+                continue;
+            }
             match conditions.iter_mut().find(|there| there["type"] == condition["type"]) {
                 Some(there) => merge(there, condition),
                 None => conditions.push(condition.clone()),
@@ -30,7 +34,7 @@ pub(super) fn mirrored(
     if is_same(&status, old) { old.clone() } else { status }
 }
 
-/// Strategic merge of one condition into the one of its type: the fields that it names.
+/// The strategic merge of one condition into the one of its type: the fields that it names.
 fn merge(there: &mut Value, condition: &Value) {
     for (field, value) in condition.as_object().into_iter().flatten() {
         there[field] = value.clone();
@@ -74,6 +78,9 @@ mod tests {
             condition("b", "True"), condition("Ready", "True"), condition("a", "False"),
         ]});
         assert_eq!(mirrored(map(&turned), None, &shown), shown);
+        let removal = json!({"status": {"conditions": [{"type": "b", "$patch": "delete"}]}});
+        let left = mirrored(map(&turned), Some(&removal), &shown);
+        assert_eq!(left["conditions"].as_array().unwrap().len(), 2);
         let ended = json!({"phase": "Failed", "conditions": turned["conditions"]});
         assert_eq!(mirrored(map(&ended), None, &shown), map(&ended));
     }

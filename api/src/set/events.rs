@@ -1,30 +1,22 @@
 //! What to say about a set.
 
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 
-use super::{
-    Snapshot,
-    plan::{Conflict, Problem},
-    roster::Roster,
-};
+use super::Snapshot;
 use crate::{
     event::{Event, EventType},
     names::reason,
 };
 
 /// What a plan has seen that people may want to know.
-pub(super) struct Observed<'a> {
+pub(super) struct Observed {
     /// How many ordinals the set had; `None` where nobody remembers.
     pub(super) before: Option<u64>,
     /// How many it has now.
     pub(super) after: u64,
-    /// The revision that InPlaceOnly keeps from being rolled out.
-    pub(super) in_place_only: Option<&'a str>,
-    pub(super) conflicts: &'a [Conflict],
-    pub(super) problems: &'a [Problem],
 }
 
-pub(super) fn events(snapshot: &Snapshot<'_>, seen: &Observed<'_>) -> Vec<Event> {
+pub(super) fn events(snapshot: &Snapshot<'_>, seen: &Observed) -> Vec<Event> {
     let mut events = Vec::new();
     // The ordinals in the set's annotation change in the write that records the new ones, so each change
     // is seen once.
@@ -37,41 +29,10 @@ pub(super) fn events(snapshot: &Snapshot<'_>, seen: &Observed<'_>) -> Vec<Event>
             occurrence: generation.to_string(),
         });
     }
-    if let Some(revision) = seen.in_place_only {
-        events.push(warning(
-            reason::UPDATE_HELD_BACK,
-            "podUpdatePolicy InPlaceOnly: pods with the old template stay, because they may not be made again \
-             and updates in place are not supported yet; use ReCreate, or delete them one by one"
-                .into(),
-            revision,
-        ));
-    }
-    events.extend(seen.conflicts.iter().map(|c| warning(reason::NAME_CONFLICT, c.to_string(), &c.uid)));
-    events.extend(seen.problems.iter().map(|p| warning(reason::INVALID_SPEC, p.to_string(), "")));
     events
 }
 
-/// The pods that stand in the set's way. Those that go by themselves are only waited for.
-pub(super) fn conflicts(roster: &Roster<'_>) -> Vec<Conflict> {
-    let conflict = |pod: &Pod, why: String| Conflict {
-        pod: pod.metadata.name.clone().unwrap_or_default(),
-        uid: pod.metadata.uid.clone().unwrap_or_default(),
-        why,
-    };
-    let foreign = roster.foreign.iter().filter(|f| f.ordinal.is_some() && !f.going).map(|f| {
-        let owner = f.controller.map_or("nobody".to_owned(), |c| format!("{} {}", c.kind, c.name));
-        conflict(f.pod, format!("holds the name of a server of this set but belongs to {owner}; delete it, or reserve its ordinal in spec.reserveGameServerIds"))
-    });
-    let misnamed = roster.misnamed.iter().map(|pod| {
-        conflict(
-            pod,
-            "belongs to this set but its name is none of a server; it is left alone: delete it".into(),
-        )
-    });
-    foreign.chain(misnamed).collect()
-}
-
-/// OpenKruise's own controller runs this set.
+/// OpenKruise's own controller runs this set. It writes the status too, so this is said in an event alone.
 pub(super) fn managed_elsewhere(workload: &OwnerReference) -> Event {
     warning(
         reason::MANAGED_ELSEWHERE,

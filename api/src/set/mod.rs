@@ -2,6 +2,9 @@
 //!
 //! ```text
 //!   snapshot  the set, its pods and GameServers, as the caller sees them now
+//!   adopt     pods and GameServers of ours that have lost their owner
+//!   claims    whose the servers' volume claims are
+//!   trouble   bad states, as conditions and events
 //!   roster    whose pod is whose: servers by ordinal, foreign pods, stale GameServers
 //!   revision  the template → its revision
 //!   update    which pods to make again with the new template now
@@ -13,6 +16,8 @@
 //!   status    what to show in the set's status
 //! ```
 
+mod adopt;
+mod claims;
 mod events;
 mod gs;
 mod patch;
@@ -22,6 +27,7 @@ mod revision;
 mod roster;
 mod snapshot;
 mod status;
+pub mod trouble;
 mod update;
 
 #[cfg(test)]
@@ -31,6 +37,8 @@ mod plan_tests;
 #[cfg(test)]
 mod update_tests;
 
+pub use adopt::{Adoption, Orphan};
+pub use claims::{ClaimPatch, Retention, claim_is_going, claim_patches};
 pub use gs::ServerRef;
 pub use plan::{Plan, plan};
 pub use removal::{Reason, Removal};

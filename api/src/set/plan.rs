@@ -5,13 +5,14 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::Value;
 
 use super::{
-    ServerRef, Snapshot,
+    Adoption, Retention, ServerRef, Snapshot, adopt,
     events::{self, Observed},
     gs::{marked, outlives_its_pod, server_plan},
     patch::set_patch,
     removal::{Reason, Removal},
     revision,
     roster::{Member, Roster},
+    trouble::{self, Trouble},
     update::update_plan,
 };
 use crate::{
@@ -25,10 +26,13 @@ use crate::{
 /// that ends at once (a node that refuses it) does not spin.
 const LOST_POD_PAUSE: Duration = Duration::from_secs(10);
 
-/// What to do, in this order: `events`, `set_patch`, then the rest. Where `set_patch` is refused, nothing
+/// What to do, in this order: `adopt`, `set_patch`, `events`, then the rest. Where `set_patch` is refused, nothing
 /// more may be done: the plan is to be made again. Whatever else fails may be left to the next plan.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
+    /// Pods and GameServers of the set's names that nobody controls: to become the set's. While there are any, the
+    /// plan holds nothing else that changes anything: who goes and who is made is decided when all are known.
+    pub adopt: Vec<Adoption>,
     /// JSON merge patch of the set: its ordinals, reserve ids and lowered replicas, with the
     /// resourceVersion the plan was made from.
     pub set_patch: Option<Value>,
@@ -44,23 +48,15 @@ pub struct Plan {
     pub gs_unmark_deleting: Vec<ServerRef>,
     /// GameServers to delete.
     pub gs_delete: Vec<ServerRef>,
+    /// Whose the servers' volume claims are to be, before pods go; `None` where the template has none.
+    pub retention: Option<Retention>,
     /// What to say about the set. The same event comes with every plan while its cause lasts; its name is
     /// the same too, so that writing it twice is a conflict and not a second alert.
     pub events: Vec<Event>,
+    /// What is wrong, as far as the snapshot shows it: [`trouble::conditions`] shows it to people.
+    pub troubles: Vec<Trouble>,
     /// When to look again although nothing has changed.
     pub requeue_after: Option<Duration>,
-}
-
-/// A pod that stands in the set's way.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("pod {pod} {why}")]
-pub(super) struct Conflict {
-    /// Name of the pod.
-    pub(super) pod: String,
-    /// What is wrong with it, and what to do.
-    pub(super) why: String,
-    /// Its uid.
-    pub(super) uid: String,
 }
 
 /// A field of the spec that could not be used as written.
@@ -109,8 +105,19 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let remove = scaled.remove.iter().filter_map(|l| removal(l.ordinal, l.why.into())).collect();
 
     let servers = server_plan(snapshot, &roster, &scaled.seats, &leaving);
-    let conflicts = events::conflicts(&roster);
+    let (mut troubles, look_again) = trouble::pods(snapshot, &roster);
+    troubles.extend(trouble::conflicts(&roster));
+    troubles.extend(trouble::invalid(&problems));
+    troubles.extend(updated.in_place_only.then(trouble::held_back));
+    troubles.extend(trouble::network(snapshot));
+    let requeue_after = requeue_after(snapshot, &alive, &waiting).into_iter().chain(look_again).min();
+    let adopt = adopt::adoptions(snapshot, &roster);
+    if !adopt.is_empty() {
+        return Plan { adopt, troubles, requeue_after, ..Plan::default() };
+    }
     Plan {
+        adopt,
+        retention: Retention::of(snapshot, &roster, &scaled.seats),
         set_patch: set_patch(snapshot, &scaled, &reserved),
         create: scaled.create,
         remove,
@@ -120,15 +127,10 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         gs_delete: servers.delete,
         events: events::events(
             snapshot,
-            &Observed {
-                before: remembered.as_ref().map(Ordinals::count),
-                after: scaled.seats.count(),
-                in_place_only: updated.in_place_only.then_some(revision.as_str()),
-                conflicts: &conflicts,
-                problems: &problems,
-            },
+            &Observed { before: remembered.as_ref().map(Ordinals::count), after: scaled.seats.count() },
         ),
-        requeue_after: requeue_after(snapshot, &alive, &waiting),
+        troubles,
+        requeue_after,
     }
 }
 

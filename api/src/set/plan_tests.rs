@@ -84,8 +84,12 @@ fn a_kill_lowers_replicas_and_reserve_ids_are_one_write() {
         }))
     );
     assert_eq!(plan.remove[0].reason, Reason::Kill);
-    let problem = "spec.reserveGameServerIds[0]: \"9-7\": the range ends before it starts; write \"7-9\"";
-    assert_eq!(messages(&plan), ["scale from 3 to 2", problem]);
+    assert_eq!(messages(&plan), ["scale from 3 to 2"]);
+    assert_eq!(
+        plan.troubles[0].message(),
+        "spec.reserveGameServerIds[0]: \"9-7\": the range ends before it starts; write \"7-9\"; what is wrong there \
+         is left out of account until it is corrected"
+    );
 }
 
 #[test]
@@ -171,11 +175,9 @@ fn a_foreign_pod_with_our_name_is_reported_and_left_alone() {
     cluster.pods[1]["metadata"]["ownerReferences"] = json!([owner("Job", "cleanup", "job-uid")]);
     let plan = cluster.plan();
     assert_eq!(
-        messages(&plan),
-        [
-            "pod game-1 holds the name of a server of this set but belongs to Job cleanup; delete it, or reserve its \
-         ordinal in spec.reserveGameServerIds"
-        ]
+        plan.troubles[0].message(),
+        "game-1: a pod that is not the set's has the name of a server: it belongs to Job cleanup; delete that pod, or \
+         reserve its ordinal in spec.reserveGameServerIds"
     );
     assert_eq!((plan.remove, plan.create, plan.set_patch), (vec![], vec![], None));
     assert_eq!(cluster.ask(status).unwrap().current_replicas, 1);
@@ -183,7 +185,7 @@ fn a_foreign_pod_with_our_name_is_reported_and_left_alone() {
     // What is left of an earlier set of this name goes by itself.
     cluster.pods[1]["metadata"]["ownerReferences"] = json!([owner("GameServerSet", "game", "earlier-uid")]);
     let plan = cluster.plan();
-    assert_eq!((plan.create, plan.events), (vec![], vec![]));
+    assert_eq!((plan.create, plan.events, plan.troubles), (vec![], vec![], vec![]));
 }
 
 #[test]

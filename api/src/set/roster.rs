@@ -110,6 +110,8 @@ pub(super) struct Foreign<'a> {
 pub(super) struct Roster<'a> {
     /// Our pods by ordinal.
     pub(super) members: BTreeMap<u32, Member<'a>>,
+    /// Those of them that nobody controls: they are still to be adopted.
+    pub(super) orphans: Vec<&'a Pod>,
     /// Our pods whose name no server has.
     pub(super) misnamed: Vec<&'a Pod>,
     /// The others.
@@ -129,7 +131,13 @@ impl<'a> Roster<'a> {
         for pod in snapshot.pods {
             let ordinal = ordinal(snapshot, &pod.metadata);
             let owner = owner_set(pod);
-            if owner.is_none_or(|set| set.uid != snapshot.uid()) {
+            let orphan = ordinal.is_some()
+                && controller(&pod.metadata).is_none()
+                && pod.metadata.deletion_timestamp.is_none();
+            if orphan {
+                roster.orphans.push(pod);
+            }
+            if !orphan && owner.is_none_or(|set| set.uid != snapshot.uid()) {
                 let earlier = owner.is_some_and(|set| set.name == snapshot.name());
                 let going = earlier || pod.metadata.deletion_timestamp.is_some();
                 roster.foreign.push(Foreign { pod, ordinal, controller: controller(&pod.metadata), going });

@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    fixture::{Cluster, NOW, messages, names_of},
+    fixture::{Cluster, NOW, names_of},
     *,
 };
-use crate::names;
 
 fn rolling(parameters: Value) -> Cluster {
     let mut cluster = Cluster::new(4, "0-3").with(0, "None").with(1, "None").with(2, "None").with(3, "None");
@@ -35,8 +34,8 @@ fn an_update_takes_as_many_as_may_be_unavailable_in_order() {
         assert!(plan.replace.iter().all(|r| r.reason == Reason::Update));
         let held_back = parameters["podUpdatePolicy"] == "InPlaceOnly";
         assert_eq!(
-            plan.events.iter().map(|e| e.reason.as_str()).collect::<Vec<_>>(),
-            vec![names::reason::UPDATE_HELD_BACK; held_back.into()]
+            plan.troubles.iter().map(|t| t.kind).collect::<Vec<_>>(),
+            vec![trouble::Kind::UpdateHeldBack; held_back.into()]
         );
     }
     let mut on_delete = rolling(json!({"maxUnavailable": "100%"}));
@@ -90,11 +89,11 @@ fn a_bound_that_cannot_be_read_is_reported() {
     let plan = cluster.plan();
     let fault = "neither a number of 1 or more nor a percentage; write 1 or \"20%\"";
     assert_eq!(
-        messages(&plan),
-        [
-            format!("spec.scaleStrategy.maxUnavailable: 0: {fault}"),
-            format!("spec.updateStrategy.rollingUpdate.maxUnavailable: \"many\": {fault}"),
-        ]
+        plan.troubles[0].what,
+        format!(
+            "spec.scaleStrategy.maxUnavailable: 0: {fault}; spec.updateStrategy.rollingUpdate.maxUnavailable: \"many\": \
+             {fault}"
+        )
     );
     assert_eq!(names_of(&plan.replace), ["game-3"]);
 }

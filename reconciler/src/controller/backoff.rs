@@ -41,7 +41,7 @@ impl Backoff {
 
 /// 200 ms doubled with each failure up to a minute, and up to a fifth more so that objects that failed
 /// together do not try again together.
-fn delay(failures: u32, uid: &str) -> Duration {
+pub(super) fn delay(failures: u32, uid: &str) -> Duration {
     let doubled = FIRST.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(LONGEST);
     let mut hasher = DefaultHasher::new();
     (uid, failures).hash(&mut hasher);

@@ -10,7 +10,10 @@ use gamewarden_api::event::{Event, Involved};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::{Metrics, Stores, backoff::Backoff, fresh::FreshSets, removed::Removed};
+use super::{
+    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::FreshSets,
+    removed::Removed, status::Unkept,
+};
 use crate::{probe::Results, write::Writer};
 
 /// Stores to read, a writer to write with, and the little that must be remembered in between. All of it
@@ -24,6 +27,9 @@ pub struct Context {
     pub(super) fresh: FreshSets,
     pub(super) backoff: Backoff,
     pub(super) status_writes: StatusWrites,
+    pub(super) failures: Failures,
+    pub(super) claims: Settled,
+    pub(super) unkept: Unkept,
     said: Said,
 }
 
@@ -38,13 +44,24 @@ impl Context {
             fresh: FreshSets::default(),
             backoff: Backoff::default(),
             status_writes: StatusWrites::default(),
+            failures: Failures::default(),
+            claims: Settled::default(),
+            unkept: Unkept::default(),
             said: Said::default(),
         }
     }
 
     /// Writes an event, once; one that cannot be written is logged and counted, and stops nothing.
     pub(super) async fn say(&self, event: &Event, involved: &Involved) {
-        let object = event.object(involved, Timestamp::now());
+        self.write_event(event, event.object(involved, Timestamp::now())).await;
+    }
+
+    /// The same for an event that is known by something else than its words.
+    pub(super) async fn say_of(&self, event: &Event, identity: &str, involved: &Involved) {
+        self.write_event(event, event.object_of(identity, involved, Timestamp::now())).await;
+    }
+
+    async fn write_event(&self, event: &Event, object: Value) {
         if self.said.contains(&object) {
             return;
         }

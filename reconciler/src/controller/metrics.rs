@@ -27,6 +27,7 @@ pub struct Metrics {
     reconcile_errors: Family<KindLabel, Counter>,
     pub(super) watch_errors: Counter,
     pub(super) event_errors: Counter,
+    pub(super) create_errors: Counter,
     pub(super) pods_created: Counter,
     pub(super) pods_deleted: Counter,
 }
@@ -41,6 +42,7 @@ impl Metrics {
             reconcile_errors: Family::default(),
             watch_errors: Counter::default(),
             event_errors: Counter::default(),
+            create_errors: Counter::default(),
             pods_created: Counter::default(),
             pods_deleted: Counter::default(),
         };
@@ -57,6 +59,11 @@ impl Metrics {
         for (name, help, counter) in [
             ("gamewarden_watch_errors", "Watches that broke and were started again", &metrics.watch_errors),
             ("gamewarden_event_errors", "Events that could not be written", &metrics.event_errors),
+            (
+                "gamewarden_pod_create_errors",
+                "Tries to make a pod that failed; each set tries once a minute at least",
+                &metrics.create_errors,
+            ),
             ("gamewarden_pods_created", "Pods made", &metrics.pods_created),
             (
                 "gamewarden_pods_deleted",

@@ -16,9 +16,13 @@
 //! decides anything. Every write names the object it was decided on (uid, and resourceVersion where a
 //! change in between matters), so a plan made on an old snapshot fails instead of doing harm.
 
+mod adopt;
 mod around;
 mod backoff;
+mod claims;
 mod context;
+mod create;
+mod failures;
 mod fresh;
 mod index;
 mod metrics;
@@ -28,6 +32,7 @@ mod run;
 mod seen;
 mod server;
 mod set;
+mod status;
 mod stores;
 mod watch;
 

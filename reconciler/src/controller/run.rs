@@ -3,6 +3,7 @@
 use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt, TryFuture, channel::mpsc::UnboundedReceiver};
+use gamewarden_api::schedule::Hosts;
 use gamewarden_runtime::Process;
 use kube::{
     Client, Resource,
@@ -35,6 +36,9 @@ pub enum Error {
     /// The prober could not start.
     #[error(transparent)]
     Probe(#[from] probe::Error),
+    /// The prober could not be set up.
+    #[error("TLS cannot be used for probes")]
+    Tls(#[from] rustls::Error),
     /// A reconciler ended although nothing asked it to.
     #[error("the {0} ended without a reason")]
     Ended(&'static str),
@@ -55,6 +59,8 @@ pub struct Clients {
 pub struct Config {
     /// How many probes may run at once.
     pub concurrent_probes: usize,
+    /// Whom probes may ask.
+    pub probe_hosts: Hosts,
 }
 
 /// Runs until `stop` is cancelled; then finishes what it has begun.
@@ -84,7 +90,7 @@ pub async fn run(
     let prober = probe::run(
         probe::Context {
             writer: writer.clone(),
-            prober: probe::ExecProber::new(clients.probe),
+            prober: probe::Probers::new(clients.probe)?,
             sets: stores.sets.clone(),
             pods: stores.pods.clone(),
             servers: stores.servers.clone(),
@@ -93,6 +99,7 @@ pub async fn run(
             notes,
             results: results.clone(),
             metrics: probe_metrics,
+            hosts: config.probe_hosts,
             max_in_flight: config.concurrent_probes,
         },
         stop.clone(),

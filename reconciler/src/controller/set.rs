@@ -5,31 +5,22 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
 use gamewarden_api::{
     GameServer, GameServerSet,
-    event::{Event, EventType, Involved},
+    event::Involved,
     names,
-    server::{new_pod, owner_set, volume_claims},
-    set::{Plan, Removal, Snapshot, plan, revision, status},
+    set::{
+        Plan, Removal, Snapshot, plan, status,
+        trouble::{Trouble, failed_creates},
+    },
     types::GameServerSetStatus,
 };
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, runtime::controller::Action};
 use serde_json::json;
 
-use super::{Context, metrics::Kind};
+use super::{Context, adopt::adopt, claims, create::create, metrics::Kind, status as shown};
 use crate::write::WriteError;
-
-/// How many pods of a set are made at once.
-const CREATE_CONCURRENCY: usize = 8;
-
-/// How many are made before the set is looked at anew: it may have been scaled down meanwhile.
-const CREATE_BATCH: usize = 64;
-
-/// How soon it is looked at when more are to be made.
-const NEXT_BATCH: Duration = Duration::from_millis(100);
 
 /// A set could not be brought in line; it will be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -43,18 +34,15 @@ pub(super) enum Error {
     /// The watch does not show all servers of the set as they are; the plan is made again when it does.
     #[error("the watch is behind on the set's servers")]
     Behind,
-    /// Somebody else's pod has the name.
-    #[error("pod {0} exists and does not belong to the set")]
-    Foreign(String),
 }
 
 impl Error {
     /// The plan was made on something that has changed: nothing is wrong, it is made again.
     fn is_stale(&self) -> bool {
         match self {
-            Self::Write(error) => error.is_conflict(),
+            // Not found: the set, or its namespace, is gone.
+            Self::Write(error) => error.is_conflict() || error.is_not_found() || error.is_namespace_gone(),
             Self::Changed(_) | Self::Behind => true,
-            Self::Foreign(_) => false,
         }
     }
 }
@@ -84,12 +72,16 @@ pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Contex
 }
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Option<Duration>, Error> {
-    let observed = observe(set, context);
-    let more = (observed.plan.create.len() > CREATE_BATCH).then_some(NEXT_BATCH);
-    let requeue = [observed.plan.requeue_after, more].into_iter().flatten().min();
-    let applied = apply(set, observed.plan, &observed.servers, context).await;
-    // The status is told even where the plan could not be carried out: that is when people look.
-    let status_wait = write_status(set, observed.status, context).await;
+    let Observed { mut plan, status, servers } = observe(set, context);
+    let mut troubles: Vec<Trouble> = std::mem::take(&mut plan.troubles);
+    let again = plan.requeue_after;
+    let applied = apply(set, plan, &servers, context).await;
+    // What could not be made is known only now. The status is told even where the plan could not be carried out: that
+    // is when people look.
+    let failures = context.failures.told(set.metadata.uid.as_deref().unwrap_or_default());
+    troubles.extend(failed_creates(&set.name_any(), &failures));
+    let newest = context.fresh.newest(Arc::clone(set));
+    let status_wait = shown::write(&newest, status, &troubles, context).await;
     if let (Err(error), Ok(Some(wait))) = (&applied, &status_wait) {
         // The turn of the status comes sooner than the next try after a failure might.
         if error.is_stale() {
@@ -99,8 +91,7 @@ async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Resul
         }
         return Ok(Some(*wait));
     }
-    applied?;
-    Ok([requeue, status_wait?].into_iter().flatten().min())
+    Ok([again, applied?, status_wait?].into_iter().flatten().min())
 }
 
 /// What is to be done and told about a set, as the stores show it now.
@@ -124,20 +115,19 @@ fn observe(set: &GameServerSet, context: &Context) -> Observed {
 }
 
 /// Carries a plan out. Where the set itself cannot be written nothing else is done: the plan was made on
-/// something old. After that each part is tried, whatever became of the others; the first failure is returned.
+/// something old. After that each part is tried, whatever became of the others; the first failure is returned, else
+/// when there is more to make.
 async fn apply(
     set: &Arc<GameServerSet>,
     plan: Plan,
     servers: &[Arc<GameServer>],
     context: &Context,
-) -> Result<(), Error> {
+) -> Result<Option<Duration>, Error> {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let writer = &context.writer;
-    let involved = Involved::of(&**set);
-    // Said first: once the patch below has recorded the change, no later plan would see it. Should the patch
-    // be refused, the next plan says it under the same name, which writes nothing.
-    for event in &plan.events {
-        context.say(event, &involved).await;
+    if !plan.adopt.is_empty() {
+        // Nothing else is decided yet; the watch shows them as ours in a moment.
+        return adopt(set, &plan.adopt, context).await.map(|()| None);
     }
     if !plan.remove.is_empty() {
         all_unchanged(set, servers, context).await?;
@@ -146,14 +136,21 @@ async fn apply(
         let written = writer.patch_set(&namespace, &name, patch).await?;
         context.fresh.wrote(set, Arc::new(written));
     }
+    // Said when it is so. A controller that ends in between says nothing; one that says it before might say what never
+    // comes to be, for the patch may be refused and the next plan be another.
+    let involved = Involved::of(&**set);
+    for event in &plan.events {
+        context.say(event, &involved).await;
+    }
     let results = [
         mark(&namespace, &plan, context).await,
-        scale_down(&namespace, &plan.remove, context).await,
+        scale_down(set, &plan, context).await,
         replace(&namespace, &plan.replace, context).await,
         delete_servers(&namespace, &plan, context).await,
-        create(set, &plan.create, servers, context).await,
     ];
-    results.into_iter().collect()
+    let more = create(set, &plan.create, servers, context).await;
+    results.into_iter().collect::<Result<(), Error>>()?;
+    Ok(more)
 }
 
 /// Labels the GameServers that outlive their pods with whether they are to go.
@@ -173,10 +170,15 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
 
 /// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
 /// gone first (I1).
-async fn scale_down(namespace: &str, removals: &[Removal], context: &Context) -> Result<(), Error> {
-    for removal in removals {
-        unchanged(namespace, removal, context).await?;
-        remove(namespace, removal, context).await?;
+/// Their volume claims come first: a claim that is to go with its pod must say so before the pod goes.
+async fn scale_down(set: &GameServerSet, plan: &Plan, context: &Context) -> Result<(), Error> {
+    if let Some(retention) = &plan.retention {
+        claims::settle(set, retention, context).await?;
+    }
+    let namespace = set.namespace().unwrap_or_default();
+    for removal in &plan.remove {
+        unchanged(&namespace, removal, context).await?;
+        remove(&namespace, removal, context).await?;
     }
     Ok(())
 }
@@ -236,110 +238,4 @@ async fn remove(namespace: &str, removal: &Removal, context: &Context) -> Result
     context.metrics.pods_deleted.inc();
     tracing::info!(namespace, pod = %removal.name, reason = removal.reason.as_str(), "pod deleted");
     Ok(())
-}
-
-/// Makes the pods that are missing. All are tried; the first failure is returned.
-async fn create(
-    set: &GameServerSet,
-    ordinals: &[u32],
-    servers: &[Arc<GameServer>],
-    context: &Context,
-) -> Result<(), Error> {
-    let revision = revision(set);
-    let tries = ordinals
-        .iter()
-        .copied()
-        .take(CREATE_BATCH)
-        .map(|ordinal| create_one(set, ordinal, &revision, servers, context));
-    let results: Vec<Result<(), Error>> =
-        stream::iter(tries).buffer_unordered(CREATE_CONCURRENCY).collect().await;
-    stream::iter(results).try_collect().await
-}
-
-async fn create_one(
-    set: &GameServerSet,
-    ordinal: u32,
-    revision: &str,
-    servers: &[Arc<GameServer>],
-    context: &Context,
-) -> Result<(), Error> {
-    let result = try_create(set, ordinal, revision, servers, context).await;
-    if let Err(error) = &result {
-        let message = match error {
-            Error::Write(error) if error.is_namespace_gone() => return Ok(()),
-            Error::Write(error) => error.reason(),
-            other => other.to_string(),
-        };
-        let name = names::server_name(&set.name_any(), ordinal);
-        let event = Event {
-            type_: EventType::Warning,
-            reason: names::reason::FAILED_CREATE.to_owned(),
-            message: format!("create pod {name}: {message}"),
-            occurrence: set.metadata.generation.unwrap_or_default().to_string(),
-        };
-        context.say(&event, &Involved::of(set)).await;
-    }
-    result
-}
-
-async fn try_create(
-    set: &GameServerSet,
-    ordinal: u32,
-    revision: &str,
-    servers: &[Arc<GameServer>],
-    context: &Context,
-) -> Result<(), Error> {
-    let namespace = set.namespace().unwrap_or_default();
-    let name = names::server_name(&set.name_any(), ordinal);
-    let writer = &context.writer;
-    for claim in volume_claims(set, ordinal) {
-        writer.ensure_claim(&claim).await?;
-    }
-    let overrides = servers.iter().find(|s| s.metadata.name.as_ref() == Some(&name));
-    let overrides = overrides.map(|s| s.spec.containers.as_slice()).unwrap_or_default();
-    match writer.create_pod(&new_pod(set, ordinal, revision, overrides)).await {
-        Ok(()) => {
-            context.metrics.pods_created.inc();
-            tracing::info!(%namespace, pod = %name, "pod created");
-            Ok(())
-        }
-        // Ours, and the store is behind; or somebody else's, which has none of our labels.
-        Err(error) if error.is_conflict() => match writer.get_pod(&namespace, &name).await? {
-            Some(pod) if !is_owned(&pod, set) => Err(Error::Foreign(name)),
-            Some(pod) if !pod.labels().contains_key(names::OWNER_GSS) => {
-                // Somebody took the label off, and with it the pod out of our sight.
-                let labels = json!({names::OWNER_GSS: set.metadata.name});
-                let patch = json!({"metadata": {"uid": pod.metadata.uid, "labels": labels}});
-                Ok(writer.patch_pod(&namespace, &name, &patch).await?)
-            }
-            _ => Ok(()),
-        },
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn is_owned(pod: &Pod, set: &GameServerSet) -> bool {
-    owner_set(pod).is_some_and(|owner| Some(&owner.uid) == set.metadata.uid.as_ref())
-}
-
-/// Writes the status where it differs, once a second at most; returns how long to wait for the next turn.
-async fn write_status(
-    set: &GameServerSet,
-    new: Option<GameServerSetStatus>,
-    context: &Context,
-) -> Result<Option<Duration>, Error> {
-    let Some(new) = new else { return Ok(None) };
-    if set.metadata.deletion_timestamp.is_some() || set.status.as_ref() == Some(&new) {
-        return Ok(None);
-    }
-    let uid = set.metadata.uid.as_deref().unwrap_or_default();
-    if let Err(wait) = context.status_writes.turn(uid, Instant::now()) {
-        return Ok(Some(wait));
-    }
-    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let patch = json!({"metadata": {"uid": uid}, "status": new});
-    match context.writer.patch_set_status(&namespace, &name, &patch).await {
-        Err(error) if !error.is_not_found() => Err(error.into()),
-        _ => Ok(None),
-    }
 }

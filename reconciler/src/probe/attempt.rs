@@ -23,6 +23,8 @@ pub(super) struct Report {
     pub(super) took: Option<Duration>,
     /// The probe goes on after this.
     pub(super) hanging: bool,
+    /// As in [`Answer`].
+    pub(super) gone: bool,
 }
 
 /// Probes once and tells each outcome; returns when the probe has ended or is let go.
@@ -33,8 +35,8 @@ pub(super) async fn attempt<P: Prober>(
     mut tell: impl FnMut(Report),
 ) {
     let start = Instant::now();
-    let Answer { outcome, hanging } = prober.probe(target, settings.timeout).await;
-    tell(Report { outcome: outcome.clone(), took: Some(start.elapsed()), hanging: hanging.is_some() });
+    let Answer { outcome, hanging, gone } = prober.probe(target, settings.timeout).await;
+    tell(Report { outcome: outcome.clone(), took: Some(start.elapsed()), hanging: hanging.is_some(), gone });
     let Some(mut hanging) = hanging else {
         return;
     };
@@ -46,7 +48,7 @@ pub(super) async fn attempt<P: Prober>(
             biased;
             () = &mut hanging => return,
             () = &mut let_go => return,
-            _ = again.tick() => tell(Report { outcome: outcome.clone(), took: None, hanging: true }),
+            _ = again.tick() => tell(Report { outcome: outcome.clone(), took: None, hanging: true, gone: false }),
         }
     }
 }
@@ -68,6 +70,7 @@ mod tests {
             Answer {
                 outcome: Outcome::Failure { result: "timed out".to_owned() },
                 hanging: Some(sleep(self.0).boxed()),
+                gone: false,
             }
         }
     }

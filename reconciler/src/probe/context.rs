@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::channel::mpsc::UnboundedSender;
-use gamewarden_api::{GameServer, GameServerSet};
+use gamewarden_api::{GameServer, GameServerSet, schedule::Hosts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{Notify, mpsc};
@@ -36,6 +36,8 @@ pub struct Context<P> {
     pub results: Results,
     /// Counts.
     pub metrics: Metrics,
+    /// Whom probes may ask.
+    pub hosts: Hosts,
     /// How many probes run at once.
     pub max_in_flight: usize,
 }

@@ -21,7 +21,7 @@ use kube::{
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tower::util::MapRequestLayer;
 
-use super::{Answer, Handler, ProbeTarget, Prober, exec_status};
+use super::{Answer, ProbeTarget, exec_status, sources::with_sources};
 
 /// How many bytes of each stream are kept: more than a result may have, for what is left out of it.
 const KEPT: usize = 4 * MAX_RESULT;
@@ -54,18 +54,17 @@ fn relayed<B>(mut request: Request<B>) -> Request<B> {
 
 /// Probes by `pods/exec`.
 #[derive(Clone)]
-pub struct ExecProber {
+pub(super) struct ExecProber {
     client: Client,
 }
 
 impl ExecProber {
     /// Probes through this client, which should be one of [`client`].
-    #[must_use]
-    pub fn new(client: Client) -> Self {
+    pub(super) fn new(client: Client) -> Self {
         Self { client }
     }
 
-    async fn start(&self, target: &ProbeTarget) -> Result<AttachedProcess, String> {
+    async fn start(&self, target: &ProbeTarget, command: &[String]) -> Result<AttachedProcess, String> {
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), &target.namespace);
         let params = AttachParams::default()
             .container(&target.container)
@@ -74,7 +73,6 @@ impl ExecProber {
             .stderr(true)
             .max_stdout_buf_size(KEPT)
             .max_stderr_buf_size(KEPT);
-        let Handler::Exec(command) = &target.handler;
         let started = pods.exec(&target.pod, command.iter().map(String::as_str), &params);
         match tokio::time::timeout(CONNECT, started).await {
             Ok(Ok(process)) => Ok(process),
@@ -83,23 +81,28 @@ impl ExecProber {
             Err(_) => Err(format!("the container could not be reached within {}s", CONNECT.as_secs())),
         }
     }
-}
 
-impl Prober for ExecProber {
-    async fn probe(&self, target: &ProbeTarget, timeout: Duration) -> Answer {
-        let process = match self.start(target).await {
+    /// Runs the command in the target's container.
+    pub(super) async fn probe(&self, target: &ProbeTarget, command: &[String], timeout: Duration) -> Answer {
+        let process = match self.start(target, command).await {
             Ok(process) => process,
-            Err(reason) => return Answer::of(Outcome::Unknown { reason }),
+            Err(reason) => return answer(Outcome::Unknown { reason }),
         };
         let mut end = Box::pin(follow(process));
         match tokio::time::timeout(timeout, &mut end).await {
-            Ok(outcome) => Answer::of(outcome),
+            Ok(outcome) => answer(outcome),
             Err(_) => Answer {
                 outcome: Outcome::Failure { result: format!("timed out after {}s", timeout.as_secs()) },
                 hanging: Some(end.map(drop).boxed()),
+                gone: false,
             },
         }
     }
+}
+
+fn answer(outcome: Outcome) -> Answer {
+    let gone = matches!(&outcome, Outcome::Unknown { reason } if exec_status::is_gone(reason));
+    Answer { gone, ..Answer::of(outcome) }
 }
 
 /// Follows the command to its end.
@@ -138,21 +141,6 @@ async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
         kept.extend_from_slice(&buffer[..read.min(room)]);
     }
     kept
-}
-
-/// The error and what caused it: kube's errors often tell only in their sources what happened.
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

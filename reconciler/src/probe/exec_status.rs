@@ -37,6 +37,25 @@ fn reason(message: &str, reason: Option<&str>) -> String {
     }
 }
 
+/// Whether the message says that this run of the container has ended: kubelet no longer finds it among those
+/// that run, or the runtime does not.
+pub(super) fn is_gone(message: &str) -> bool {
+    const SAID: [&str; 6] = [
+        "container not found (",
+        "cannot exec in a stopped container",
+        "no running task found",
+        "cannot exec in a deleted state",
+        "container is not running",
+        "container not running",
+    ];
+    SAID.iter().any(|said| message.contains(said)) || container_state_is_not_running(message)
+}
+
+/// containerd's `container is in CONTAINER_EXITED state`.
+fn container_state_is_not_running(message: &str) -> bool {
+    message.contains("container is in CONTAINER_") && !message.contains("CONTAINER_RUNNING")
+}
+
 /// The part of the runtime's message that says that the command itself cannot be run, if it says so.
 ///
 /// runc writes `… exec failed: … exec: "nope": executable file not found in $PATH: unknown`, or
@@ -179,6 +198,24 @@ mod tests {
              /proc/4711/ns/ipc: no such file or directory: unknown",
         ] {
             assert_eq!(outcome(&status(internal(message)), b"out", b"err"), unknown(message));
+        }
+    }
+
+    #[test]
+    fn what_says_that_the_container_has_ended_is_told_apart() {
+        for (message, gone) in [
+            ("container not found (\"game\")", true),
+            ("OCI runtime exec failed: exec failed: cannot exec in a stopped container: unknown", true),
+            (
+                "failed to exec in container: failed to load task: no running task found: task 5d1 not found: not found",
+                true,
+            ),
+            ("failed to exec in container: container is in CONTAINER_EXITED state", true),
+            ("pods \"game-0\" not found", false),
+            ("error dialing backend: dial tcp 10.0.0.5:10250: connect: connection refused", false),
+            ("container game is not valid for pod game-0", false),
+        ] {
+            assert_eq!(is_gone(message), gone, "{message}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use gamewarden_api::quality::Outcome;
+use gamewarden_api::{quality::Outcome, schedule::Handler};
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -13,7 +13,7 @@ use prometheus_client::{
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) probes: Family<ProbeLabels, Counter>,
-    pub(super) duration: Histogram,
+    pub(super) duration: Family<KindLabels, Histogram, fn() -> Histogram>,
     pub(super) lag: Histogram,
     pub(super) in_flight: Gauge,
     pub(super) hanging: Gauge,
@@ -24,6 +24,7 @@ pub struct Metrics {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct ProbeLabels {
+    pub(super) kind: KindLabel,
     pub(super) outcome: OutcomeLabel,
 }
 
@@ -34,14 +35,51 @@ pub(super) enum OutcomeLabel {
     Unknown,
 }
 
-impl From<&Outcome> for ProbeLabels {
-    fn from(outcome: &Outcome) -> Self {
+/// How a container is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum KindLabel {
+    Exec,
+    Http,
+    Tcp,
+    Grpc,
+}
+
+impl From<&Handler> for KindLabel {
+    fn from(handler: &Handler) -> Self {
+        match handler {
+            Handler::Exec(_) => Self::Exec,
+            Handler::Http(_) => Self::Http,
+            Handler::Tcp(_) => Self::Tcp,
+            Handler::Grpc { .. } => Self::Grpc,
+        }
+    }
+}
+
+impl EncodeLabelValue for KindLabel {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        match self {
+            Self::Exec => "exec",
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+            Self::Grpc => "grpc",
+        }
+        .encode(encoder)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct KindLabels {
+    pub(super) kind: KindLabel,
+}
+
+impl ProbeLabels {
+    pub(super) fn of(kind: KindLabel, outcome: &Outcome) -> Self {
         let outcome = match outcome {
             Outcome::Success { .. } => OutcomeLabel::Success,
             Outcome::Failure { .. } => OutcomeLabel::Failure,
             Outcome::Unknown { .. } => OutcomeLabel::Unknown,
         };
-        Self { outcome }
+        Self { kind, outcome }
     }
 }
 
@@ -97,7 +135,9 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             probes: Family::default(),
-            duration: Histogram::new(SECONDS),
+            duration: Family::<KindLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
+                Histogram::new(SECONDS)
+            }),
             lag: Histogram::new(SECONDS),
             in_flight: Gauge::default(),
             hanging: Gauge::default(),
@@ -105,7 +145,11 @@ impl Metrics {
             writes: Family::default(),
             notes_dropped: Counter::default(),
         };
-        registry.register("gamewarden_probes", "Probes by what came of them", metrics.probes.clone());
+        registry.register(
+            "gamewarden_probes",
+            "Probes by how they ask and what came of them",
+            metrics.probes.clone(),
+        );
         registry.register(
             "gamewarden_probe_duration_seconds",
             "From the start of a probe to its outcome",
@@ -154,16 +198,17 @@ mod tests {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let success = Outcome::Success { result: String::new() };
-        metrics.probes.get_or_create(&ProbeLabels::from(&success)).inc();
+        metrics.probes.get_or_create(&ProbeLabels::of(KindLabel::Http, &success)).inc();
         metrics.writes.get_or_create(&WriteLabels { result: WriteResult::Written }).inc();
+        metrics.duration.get_or_create(&KindLabels { kind: KindLabel::Grpc }).observe(0.5);
         metrics.lag.observe(0.02);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for line in [
-            "gamewarden_probes_total{outcome=\"success\"} 1",
+            "gamewarden_probes_total{kind=\"http\",outcome=\"success\"} 1",
             "gamewarden_verdict_writes_total{result=\"written\"} 1",
             "gamewarden_probe_lag_seconds_bucket{le=\"0.025\"} 1",
-            "gamewarden_probe_duration_seconds_count 0",
+            "gamewarden_probe_duration_seconds_count{kind=\"grpc\"} 1",
             "gamewarden_probes_in_flight 0",
             "gamewarden_probe_targets 0",
         ] {

@@ -1,7 +1,7 @@
 //! Probing: asks game servers how they are, on schedule, and writes what follows.
 //!
 //! ```text
-//!   stores (sets, pods) ─► targets ─► api::schedule ─► attempt ─► Prober (exec)
+//!   stores (sets, pods) ─► targets ─► api::schedule ─► attempt ─► Prober (exec, http, tcp, grpc)
 //!                            │           when            one probe,    how
 //!                            │                           hung or not
 //!                            ▼                              │ Outcome
@@ -21,17 +21,20 @@
 
 mod attempt;
 mod context;
+mod direct;
 mod exec;
 mod exec_status;
 #[cfg(test)]
 mod fixtures;
 mod metrics;
 mod note;
+mod probers;
 mod results;
 mod retries;
 mod runner;
 #[cfg(test)]
 mod runner_fixture;
+mod sources;
 mod targets;
 mod verdict;
 mod what;
@@ -40,12 +43,13 @@ mod writes;
 use std::{future::Future, time::Duration};
 
 use futures::future::BoxFuture;
-use gamewarden_api::quality::Outcome;
+use gamewarden_api::{quality::Outcome, schedule::Handler};
 
 pub use context::{Context, DEFAULT_MAX_IN_FLIGHT};
-pub use exec::{ExecProber, client};
+pub use exec::client;
 pub use metrics::Metrics;
 pub use note::Note;
+pub use probers::Probers;
 pub use results::Results;
 pub use runner::{Error, run};
 
@@ -62,13 +66,6 @@ pub struct ProbeTarget {
     pub handler: Handler,
 }
 
-/// How a container is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Handler {
-    /// Runs this command in it, without a shell.
-    Exec(Vec<String>),
-}
-
 /// What came of a probe.
 pub struct Answer {
     /// The outcome, at the timeout at the latest.
@@ -76,13 +73,16 @@ pub struct Answer {
     /// Where the probe timed out and could not be stopped: resolves when it ends after all. Dropping it
     /// lets go of the probe, which may then run on unseen.
     pub hanging: Option<BoxFuture<'static, ()>>,
+    /// The runtime says that this run of the container has ended. The pod's status says so too, a moment later,
+    /// and what that means for the server besides.
+    pub gone: bool,
 }
 
 impl Answer {
     /// The answer of a probe that has ended.
     #[must_use]
     pub fn of(outcome: Outcome) -> Self {
-        Self { outcome, hanging: None }
+        Self { outcome, hanging: None, gone: false }
     }
 }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, Note, Prober,
     attempt::{Report, attempt},
-    metrics::ProbeLabels,
+    metrics::{KindLabel, KindLabels, ProbeLabels},
     targets::{Key, Now, Targets, server_of},
     verdict::{Saying, VerdictWriter, tell},
     what::What,
@@ -36,6 +36,12 @@ use super::{
 /// How many hanging probes give their slot back, for each slot. What hangs costs a connection and no work; but
 /// connections are memory, so those beyond keep their slots.
 const HANGING_PER_SLOT: usize = 4;
+/// How many probes that ask the pod directly weigh as much as one that runs a command. They start no process
+/// anywhere; a silent node must not take the slots of all the others with its timeouts.
+const DIRECT_PER_SLOT: usize = 8;
+/// How long probes may find a container ended before the pod's status says so. After that it is held for a
+/// container that cannot be asked.
+const STATUS_LAG: Duration = Duration::from_secs(15);
 /// How long a change may wait for others, so that a burst of them is one look at the stores.
 const GATHER: Duration = Duration::from_millis(250);
 /// How long running probes and writes are waited for at the end.
@@ -89,6 +95,7 @@ struct Runner<P> {
 struct Running {
     task: AbortHandle,
     hanging: bool,
+    kind: KindLabel,
 }
 
 /// What the tasks of the runner say.
@@ -107,13 +114,14 @@ impl<P: Prober> Runner<P> {
             notes: context.notes.clone(),
             metrics: context.metrics.clone(),
         };
+        let targets = Targets::new(context.hosts);
         // Bounded by the probes: each says something once a second at most, and is heard at once.
         let (report, reports) = mpsc::unbounded_channel();
         Self {
             writes: Writes::new(writer, context.metrics.clone(), context.max_in_flight),
             context,
             epoch: Instant::now(),
-            targets: Targets::default(),
+            targets,
             lateness: Lateness::default(),
             running: HashMap::new(),
             probes: JoinSet::new(),
@@ -228,9 +236,11 @@ impl<P: Prober> Runner<P> {
 
     fn free_slots(&self) -> usize {
         let max = self.context.max_in_flight.max(1);
-        let hanging = self.running.values().filter(|probe| probe.hanging).count();
-        let busy = self.running.len() - hanging.min(max * HANGING_PER_SLOT);
-        max.saturating_sub(busy)
+        let count = |which: &dyn Fn(&Running) -> bool| self.running.values().filter(|r| which(r)).count();
+        let hanging = count(&|probe| probe.hanging);
+        let direct = count(&|probe| probe.kind != KindLabel::Exec);
+        let commands = self.running.len() - direct - hanging.min(max * HANGING_PER_SLOT);
+        max.saturating_sub(commands + direct / DIRECT_PER_SLOT)
     }
 
     fn start(&mut self, start: Start<Key>, now: Duration) {
@@ -244,6 +254,7 @@ impl<P: Prober> Runner<P> {
             self.say_not_running(&key);
             return;
         };
+        let kind = KindLabel::from(&target.handler);
         let (prober, target, settings) = (self.context.prober.clone(), target.clone(), scheduled.settings);
         let reports = self.report.clone();
         let task = self.probes.spawn(async move {
@@ -265,27 +276,37 @@ impl<P: Prober> Runner<P> {
             tell(&self.context.notes, &self.context.metrics, note);
         }
         self.keys.insert(task.id(), key.clone());
-        self.running.insert(key, Running { task, hanging: false });
+        self.running.insert(key, Running { task, hanging: false, kind });
     }
 
     fn reported(&mut self, id: Id, report: Report) {
         let Some(key) = self.keys.get(&id).cloned() else {
             return;
         };
-        match self.running.get_mut(&key) {
-            Some(probe) if probe.task.id() == id => probe.hanging = report.hanging,
+        let kind = match self.running.get_mut(&key) {
+            Some(probe) if probe.task.id() == id => {
+                probe.hanging = report.hanging;
+                probe.kind
+            }
             // Its question is obsolete.
             _ => return,
-        }
-        self.context.metrics.probes.get_or_create(&ProbeLabels::from(&report.outcome)).inc();
+        };
+        self.context.metrics.probes.get_or_create(&ProbeLabels::of(kind, &report.outcome)).inc();
         if let Some(took) = report.took {
-            self.context.metrics.duration.observe(took.as_secs_f64());
+            self.context.metrics.duration.get_or_create(&KindLabels { kind }).observe(took.as_secs_f64());
         }
         // A container that was stopped under the probe makes it fail; that is no answer of the server.
         if !self.targets.still_asks(&key, &self.context.pods) {
             return;
         }
         if let Some(scheduled) = self.targets.scheduled.get_mut(&key) {
+            // The container's end is for its status to tell (§3.1), which also knows whether we are the cause.
+            let now = self.epoch.elapsed();
+            let since = report.gone.then(|| *scheduled.gone_since.get_or_insert(now));
+            scheduled.gone_since = since;
+            if since.is_some_and(|since| now.saturating_sub(since) < STATUS_LAG) {
+                return;
+            }
             scheduled.counter.record(&scheduled.settings, report.outcome);
         }
         self.say(&key);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use gamewarden_api::quality::Outcome;
+use gamewarden_api::{quality::Outcome, schedule::Hosts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
 use prometheus_client::registry::Registry;
@@ -29,6 +29,8 @@ pub(super) enum Does {
     Says(Outcome),
     SaysAfter(Duration, Outcome),
     Hangs(Duration),
+    /// Finds that the container has ended.
+    FindsItGone,
 }
 
 #[derive(Clone)]
@@ -63,6 +65,7 @@ impl Prober for Fake {
         let alive = Alive(self.clone());
         match does {
             Does::Says(outcome) => Answer::of(outcome),
+            Does::FindsItGone => Answer { gone: true, ..Answer::of(unknown()) },
             Does::SaysAfter(time, outcome) => {
                 sleep(time).await;
                 Answer::of(outcome)
@@ -73,7 +76,7 @@ impl Prober for Fake {
                     let _alive = alive;
                     sleep(time).await;
                 };
-                Answer { outcome: failure("timed out after 1s"), hanging: Some(hanging.boxed()) }
+                Answer { outcome: failure("timed out after 1s"), hanging: Some(hanging.boxed()), gone: false }
             }
         }
     }
@@ -128,6 +131,7 @@ impl Fixture {
             notes: sender,
             results: results.clone(),
             metrics: Metrics::register(&mut Registry::default()),
+            hosts: Hosts::PodsOnly,
             max_in_flight: 2,
         };
         let run = tokio::spawn(run(context, shutdown.clone()));

@@ -160,6 +160,48 @@ async fn unknown_changes_no_ops_state_and_is_told_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_container_that_probes_find_ended_is_the_statuss_to_tell_for_a_while() {
+    let mut quality = idle();
+    quality["failureThreshold"] = json!(1);
+    quality["serviceQualityAction"] = json!([{"state": false, "opsState": "Maintaining"}]);
+    let mut it = Fixture::start(Does::FindsItGone, json!([quality]));
+    seconds(10).await;
+    assert!(it.starts() >= 2, "{} starts", it.starts());
+    assert_eq!(it.server.patches(), Vec::<Value>::new());
+    it.pod(pod("c://1", json!({"terminated": {"exitCode": 1}})));
+    seconds(1).await;
+    assert_eq!(it.server.ops_state(), "Maintaining");
+    assert_eq!(it.results.get("pod-uid", "idle").as_deref(), Some("Container main is not running"));
+    assert!(it.notes.try_recv().is_err(), "it was never Unknown");
+    it.watch();
+
+    // The status never follows: then it is a container that cannot be asked.
+    it.pod(pod("c://2", running()));
+    seconds(12).await;
+    assert!(it.notes.try_recv().is_err(), "not yet");
+    seconds(10).await;
+    assert_eq!(it.notes.try_recv().unwrap().event.reason, "ServiceQualityUnknown");
+}
+
+#[tokio::test(start_paused = true)]
+async fn probes_that_run_no_command_take_less_room() {
+    let web = |n: usize| {
+        json!({
+            "name": format!("q{n}"), "containerName": "main", "httpGet": {"port": 80},
+            "initialDelaySeconds": 1, "periodSeconds": 3, "timeoutSeconds": 60,
+        })
+    };
+    let all: Vec<Value> = (0..20).map(web).collect();
+    let mut it = Fixture::start(Does::SaysAfter(Duration::from_secs(50), success("")), json!(all));
+    let mut addressed = pod("c://1", running());
+    addressed["status"]["podIP"] = json!("10.0.0.5");
+    it.pod(addressed);
+    seconds(30).await;
+    // Two slots.
+    assert_eq!(it.prober.0.lock().unwrap().most_at_once, 16);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_that_ended_is_false_at_once_and_without_a_probe() {
     let mut quality = idle();
     quality["serviceQualityAction"] = json!([{"state": false, "opsState": "Maintaining"}]);

@@ -12,7 +12,7 @@ use std::{
 use gamewarden_api::{
     GameServer, GameServerSet,
     quality::{Counter, ProbeSettings},
-    schedule::{Schedule, Target, target},
+    schedule::{Hosts, Schedule, Target, target},
     server::owner_set,
     types::ServiceQuality,
 };
@@ -41,6 +41,8 @@ pub(super) struct Scheduled {
     pub(super) settings: ProbeSettings,
     pub(super) what: What,
     pub(super) counter: Counter,
+    /// Since when probes have found this run of the container ended.
+    pub(super) gone_since: Option<Duration>,
     not_before: Duration,
 }
 
@@ -77,6 +79,7 @@ pub(super) struct Targets {
     /// By uid, as they were at the last look.
     sets: HashMap<String, Arc<GameServerSet>>,
     said: HashMap<String, Said>,
+    hosts: Hosts,
 }
 
 /// What a pod and its set were when they were last looked at.
@@ -96,6 +99,11 @@ struct Said {
 }
 
 impl Targets {
+    /// Nothing yet; probes may ask these hosts.
+    pub(super) fn new(hosts: Hosts) -> Self {
+        Self { hosts, ..Self::default() }
+    }
+
     /// Brings everything in step with the stores. Pods that are as they were cost next to nothing.
     pub(super) fn sync(&mut self, pods: &Store<Pod>, sets: &Store<GameServerSet>, now: Now) -> Changed {
         let mut changed = Changed::default();
@@ -191,7 +199,7 @@ impl Targets {
         let mut keys = Vec::new();
         for quality in &set.spec.service_qualities {
             let key = Key { pod_uid: Arc::clone(uid), quality: quality.name.as_str().into() };
-            match what(&pod, quality) {
+            match what(&pod, quality, self.hosts) {
                 Ok(Some((what, started_at))) => {
                     let not_before = not_before(started_at, quality, now);
                     let pod = pod.to_object_ref(());
@@ -220,6 +228,7 @@ impl Targets {
         match self.scheduled.remove(key) {
             Some(old) if old.what == new.what => {
                 new.counter = old.counter;
+                new.gone_since = old.gone_since;
                 // Said by the clock of this look; the same start must not move with every look.
                 if old.settings.initial_delay == new.settings.initial_delay {
                     new.not_before = old.not_before;
@@ -276,7 +285,7 @@ impl Scheduled {
         not_before: Duration,
     ) -> Self {
         let settings = ProbeSettings::of(quality);
-        Self { pod, set, settings, what, counter: Counter::new(), not_before }
+        Self { pod, set, settings, what, counter: Counter::new(), gone_since: None, not_before }
     }
 }
 

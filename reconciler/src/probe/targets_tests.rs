@@ -125,6 +125,28 @@ fn an_edited_command_is_another_question_and_an_edited_action_is_not() {
 }
 
 #[test]
+fn a_pod_is_asked_at_its_address_once_it_has_one_and_at_another_it_is_another_question() {
+    let mut fixture = Fixture::new(json!([{"name": "web", "httpGet": {"port": 80}}]));
+    let at = |ip: &str| {
+        let mut pod = pod("c://1", running());
+        pod["status"]["podIP"] = json!(ip);
+        pod
+    };
+    assert_eq!(fixture.look(0).notes, [], "it will have one");
+    assert!(fixture.targets.scheduled.is_empty());
+    let asked = |fixture: &Fixture| match &fixture.targets.scheduled[&key("web")].what {
+        What::Probe { target, .. } => format!("{:?}", target.handler),
+        What::NotRunning { container } => container.clone(),
+    };
+    fixture.pods.apply(at("10.0.0.5"));
+    assert_eq!(fixture.look(1).obsolete, []);
+    assert!(asked(&fixture).contains("10.0.0.5"), "{}", asked(&fixture));
+    fixture.pods.apply(at("fd00::6"));
+    assert_eq!(fixture.look(2).obsolete, [key("web")]);
+    assert!(asked(&fixture).contains("fd00::6"), "{}", asked(&fixture));
+}
+
+#[test]
 fn what_cannot_be_probed_is_said_once_for_each_generation() {
     let said = |quality: Value| {
         let mut fixture = Fixture::new(json!([quality]));
@@ -137,24 +159,19 @@ fn what_cannot_be_probed_is_said_once_for_each_generation() {
         (event.reason.clone(), event.message.clone())
     };
     let pair = |reason: &str, message: &str| (reason.to_owned(), message.to_owned());
-    let port = json!({"port": 80});
-    assert_eq!(
-        said(json!({"name": "web", "httpGet": port})),
-        pair(
-            "ProbeNotSupported",
-            "serviceQualities[web]: httpGet probes come with a later version; only exec runs today"
-        )
-    );
-    assert_eq!(
-        said(json!({"name": "tcp", "tcpSocket": port})),
-        pair(
-            "ProbeNotSupported",
-            "serviceQualities[tcp]: tcpSocket probes come with a later version; only exec runs today"
-        )
-    );
     assert_eq!(
         said(json!({"name": "none"})),
-        pair("ProbeMisconfigured", "serviceQualities[none]: there is no probe: say exec")
+        pair(
+            "ProbeMisconfigured",
+            "serviceQualities[none]: there is no probe: say exec, httpGet, tcpSocket or grpc"
+        )
+    );
+    assert_eq!(
+        said(json!({"name": "web", "httpGet": {"port": "web"}})),
+        pair(
+            "ProbeMisconfigured",
+            "serviceQualities[web]: httpGet.port: container \"main\" declares no port named \"web\"; it names none"
+        )
     );
     assert_eq!(
         said(json!({"name": "empty", "exec": {"command": []}})),

@@ -2,14 +2,14 @@
 
 use gamewarden_api::{
     names::reason,
-    schedule::{Target, target},
+    schedule::{Hosts, Target, handler, target},
     types::ServiceQuality,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
-use super::{Handler, ProbeTarget};
+use super::ProbeTarget;
 
 /// What its turn does.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub(super) enum What {
 }
 
 impl What {
-    /// Whether the same container is asked the same way, apart from its restarts.
+    /// Whether the same container is asked the same way, apart from its restarts. At another address it is
+    /// another question.
     pub(super) fn asks_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Probe { target: a, .. }, Self::Probe { target: b, .. }) => a == b,
@@ -42,10 +43,15 @@ pub(super) struct Problem {
 pub(super) fn what(
     pod: &Pod,
     quality: &ServiceQuality,
+    hosts: Hosts,
 ) -> Result<Option<(What, Option<Timestamp>)>, Problem> {
-    let handler = handler(quality)?;
+    let handler = handler(pod, quality, hosts).map_err(misconfigured)?;
     match target(pod, quality) {
         Target::Probe { container, started_at, container_id } => {
+            // A container that runs in a pod whose address is not told yet.
+            let Some(handler) = handler else {
+                return Ok(None);
+            };
             let target = ProbeTarget {
                 namespace: pod.metadata.namespace.clone().unwrap_or_default(),
                 pod: pod.name_any(),
@@ -57,27 +63,6 @@ pub(super) fn what(
         Target::NotRunning { container } => Ok(Some((What::NotRunning { container }, None))),
         Target::NoOutcome => Ok(None),
         Target::Misconfigured { message } => Err(misconfigured(message)),
-    }
-}
-
-fn handler(quality: &ServiceQuality) -> Result<Handler, Problem> {
-    if let Some(exec) = &quality.exec {
-        return match exec.command.as_deref() {
-            Some(command) if !command.is_empty() => Ok(Handler::Exec(command.to_vec())),
-            _ => Err(misconfigured("exec has no command".to_owned())),
-        };
-    }
-    let other = [
-        ("httpGet", quality.http_get.is_some()),
-        ("tcpSocket", quality.tcp_socket.is_some()),
-        ("grpc", quality.grpc.is_some()),
-    ];
-    match other.iter().find(|(_, there)| *there) {
-        Some((name, _)) => Err(Problem {
-            reason: reason::PROBE_NOT_SUPPORTED,
-            message: format!("{name} probes come with a later version; only exec runs today"),
-        }),
-        None => Err(misconfigured("there is no probe: say exec".to_owned())),
     }
 }
 

@@ -4,19 +4,23 @@
 //! none may count on a controller that is always there.
 
 mod conditions;
+mod documentation;
 mod failover;
 mod failures;
 mod hand_edits;
+mod handlers;
 mod kubectl;
 mod metrics;
 mod objects;
 mod ordinals;
+mod ownership;
 
 mod replaced;
 mod rest;
 mod restarts;
 mod results;
 mod scale_down;
+mod trouble;
 mod update;
 mod variants;
 mod walkthrough;

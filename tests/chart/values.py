@@ -1,0 +1,210 @@
+"""Sets every value of the chart to something else and looks for it where it belongs.
+
+Reads the default values on standard input; fails when one of them is not touched by any case here, so that a new value
+cannot be forgotten. Needs PyYAML (Debian's python3-yaml).
+"""
+
+import json
+import subprocess
+import sys
+
+import yaml
+
+CHART = ["helm", "template", "gamewarden", "charts/gamewarden", "--namespace", "game-ops", "--include-crds"]
+DIGEST = "sha256:" + "ab" * 32
+
+
+def render(values):
+    out = subprocess.run(CHART + ["--values", "-"], input=json.dumps(values), text=True, capture_output=True)
+    if out.returncode:
+        sys.exit(f"values.py: {values}: {out.stderr}")
+    documents = [d for d in yaml.safe_load_all(out.stdout) if d]
+    return {(d["kind"], d["metadata"]["name"]): d for d in documents}
+
+
+def nested(path, value):
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+touched = set()
+cases = []
+
+
+def case(path, value, look, expected):
+    """With `path` set to `value`, `look(objects)` is `expected`, and without it is not."""
+    touched.add(path)
+    cases.append((path, value, look, expected))
+
+
+def run_cases():
+    """All cases in as few renderings as there are conflicts: a rendering costs the better part of a second."""
+    batches = []
+    for path, value, look, expected in cases:
+        # A digest hides the tag, and a budget that is off its maxUnavailable: those are tried one by one.
+        place = path.rpartition(".")[0] if "podDisruptionBudget" in path else path
+        place = "image" if path.startswith("image.") else place
+        for places, members in batches:
+            if places.setdefault(place, (path, value)) == (path, value):
+                members.append((path, value, look, expected))
+                break
+        else:
+            batches.append(({place: (path, value)}, [(path, value, look, expected)]))
+    for _, members in batches:
+        values = {}
+        for path, value, _, _ in members:
+            merge(values, nested(path, value))
+        objects = render(values)
+        for path, value, look, expected in members:
+            found = look(objects)
+            if found != expected:
+                sys.exit(f"values.py: with {path}={value!r} there is {found!r}, not {expected!r}")
+            if look(DEFAULT) == expected:
+                sys.exit(f"values.py: {path}: {expected!r} is there without it, so this case proves nothing")
+
+
+def merge(into, values):
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def deployment(role):
+    return lambda o: o["Deployment", f"gamewarden-{role}"]
+
+
+def pod(role, *path):
+    def look(objects):
+        value = deployment(role)(objects)["spec"]["template"]
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else value[key]
+        return value
+
+    return look
+
+
+def container(role, key):
+    return lambda o: pod(role, "spec", "containers")(o)[0].get(key)
+
+
+def account(role):
+    return lambda o: o["ServiceAccount", pod(role, "spec", "serviceAccountName")(o)]
+
+
+def exists(kind, name):
+    return lambda o: (kind, name) in o
+
+
+DEFAULT = render({})
+
+for kind in ("gameservers", "gameserversets"):
+    case("crds.enabled", False, exists("CustomResourceDefinition", f"{kind}.game.kruise.io"), False)
+case("crds.enabled", False,
+     lambda o: "--own-definitions" in o["Pod", "gamewarden-test"]["spec"]["containers"][0]["args"], False)
+
+# The one value it can have; tests/chart/values has the others.
+render({"workloads": {"mode": "managed"}})
+touched.add("workloads.mode")
+
+test_image = lambda o: o["Pod", "gamewarden-test"]["spec"]["containers"][0]["image"]
+case("image.registry", "r.example:5000/gw", container("controller", "image"), "r.example:5000/gw/reconciler:0.1.0")
+case("image.registry", "r.example:5000/gw", container("webhook", "image"), "r.example:5000/gw/webhook:0.1.0")
+case("image.tag", "1.2.3", container("controller", "image"), "ghcr.io/gamewarden/reconciler:1.2.3")
+case("image.tag", "1.2.3", container("webhook", "image"), "ghcr.io/gamewarden/webhook:1.2.3")
+case("image.digests.reconciler", DIGEST, container("controller", "image"), f"ghcr.io/gamewarden/reconciler@{DIGEST}")
+case("image.digests.reconciler", DIGEST, test_image, f"ghcr.io/gamewarden/reconciler@{DIGEST}")
+case("image.digests.webhook", DIGEST, container("webhook", "image"), f"ghcr.io/gamewarden/webhook@{DIGEST}")
+case("image.pullPolicy", "Always", container("controller", "imagePullPolicy"), "Always")
+case("image.pullPolicy", "Always", container("webhook", "imagePullPolicy"), "Always")
+both = render({"image": {"tag": "1.2.3", "digests": {"reconciler": DIGEST}}})
+assert container("controller", "image")(both).endswith(DIGEST), "a digest wins over the tag"
+assert container("webhook", "image")(both).endswith(":1.2.3"), "a digest is one program's"
+
+secrets = [{"name": "mine"}]
+for role in ("controller", "webhook"):
+    case("imagePullSecrets", secrets, pod(role, "spec", "imagePullSecrets"), secrets)
+case("imagePullSecrets", secrets, lambda o: o["Pod", "gamewarden-test"]["spec"].get("imagePullSecrets"), secrets)
+
+# On everything but the definitions, and in no selector.
+labelled = render({"commonLabels": {"team": "play"}, "networkPolicy": {"enabled": True}, "podMonitor": {"enabled": True}})
+for (kind, name), o in labelled.items():
+    expected = None if kind == "CustomResourceDefinition" else "play"
+    if o["metadata"].get("labels", {}).get("team") != expected:
+        sys.exit(f"values.py: commonLabels: {kind} {name} has labels {o['metadata'].get('labels')}")
+    if "team" in json.dumps(o.get("spec", {}).get("selector", {})):
+        sys.exit(f"values.py: commonLabels: {kind} {name} selects by it")
+case("commonLabels", {"team": "play"}, lambda o: pod("webhook", "metadata", "labels")(o).get("team"), "play")
+
+for role in ("controller", "webhook"):
+    case("revisionHistoryLimit", 3, lambda o: deployment(role)(o)["spec"]["revisionHistoryLimit"], 3)
+    case(f"{role}.replicas", 5, lambda o: deployment(role)(o)["spec"]["replicas"], 5)
+    case(f"{role}.logLevel", 'info,a[b{c="d"}]=debug',
+         lambda o: '--log-level=info,a[b{c="d"}]=debug' in container(role, "args")(o), True)
+    case(f"{role}.resources", {"requests": {"cpu": 2, "memory": "1Gi"}},
+         lambda o: container(role, "resources")(o)["requests"], {"cpu": 2, "memory": "1Gi"})
+    case(f"{role}.serviceAccount.name", "other", pod(role, "spec", "serviceAccountName"), "other")
+    case(f"{role}.serviceAccount.name", "other", exists("ServiceAccount", "other"), True)
+    case(f"{role}.serviceAccount.annotations", {"a.example/b": "c"},
+         lambda o: account(role)(o)["metadata"].get("annotations"), {"a.example/b": "c"})
+    own = render(nested(f"{role}.serviceAccount", {"create": False, "name": "other"}))
+    touched.add(f"{role}.serviceAccount.create")
+    assert not any(k == "ServiceAccount" and n in ("other", f"gamewarden-{role}") for k, n in own), "made all the same"
+    assert pod(role, "spec", "serviceAccountName")(own) == "other", "serviceAccount.create=false"
+    case(f"{role}.podLabels", {"a": "b"}, lambda o: pod(role, "metadata", "labels")(o).get("a"), "b")
+    case(f"{role}.podAnnotations", {"a": "b"}, lambda o: pod(role, "metadata", "annotations")(o).get("a"), "b")
+    case(f"{role}.nodeSelector", {"a": "b"}, pod(role, "spec", "nodeSelector"), {"a": "b"})
+    tolerations = [{"key": "a", "operator": "Exists", "effect": "NoSchedule"}]
+    case(f"{role}.tolerations", tolerations, pod(role, "spec", "tolerations"), tolerations)
+    affinity = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
+    case(f"{role}.affinity", affinity, pod(role, "spec", "affinity"), affinity)
+    case(f"{role}.priorityClassName", "high", pod(role, "spec", "priorityClassName"), "high")
+    case(f"{role}.podDisruptionBudget.enabled", False, exists("PodDisruptionBudget", f"gamewarden-{role}"), False)
+    case(f"{role}.podDisruptionBudget.maxUnavailable", "50%",
+         lambda o: o["PodDisruptionBudget", f"gamewarden-{role}"]["spec"]["maxUnavailable"], "50%")
+    case(f"{role}.terminationGracePeriodSeconds", 99, pod(role, "spec", "terminationGracePeriodSeconds"), 99)
+case("controller.probeHosts", "any", lambda o: "--probe-hosts=any" in container("controller", "args")(o), True)
+case("controller.concurrentProbes", 7, lambda o: "--concurrent-probes=7" in container("controller", "args")(o), True)
+
+# The rights follow the account.
+named = render(nested("controller.serviceAccount.name", "other"))
+for kind in ("ClusterRoleBinding", "RoleBinding"):
+    assert named[kind, "gamewarden-controller"]["subjects"][0]["name"] == "other", kind
+# The test runs where the controller does.
+placed = render({"controller": {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]}})
+assert placed["Pod", "gamewarden-test"]["spec"]["nodeSelector"] == {"a": "b"}, "the test's nodeSelector"
+assert placed["Pod", "gamewarden-test"]["spec"]["tolerations"] == [{"operator": "Exists"}], "the test's tolerations"
+
+for role in ("controller", "webhook"):
+    case("networkPolicy.enabled", True, exists("NetworkPolicy", f"gamewarden-{role}"), True)
+peers = [{"namespaceSelector": {"matchLabels": {"a": "b"}}}]
+policies = render({"networkPolicy": {"enabled": True, "metricsFrom": peers}})
+touched.add("networkPolicy.metricsFrom")
+for role in ("controller", "webhook"):
+    rules = policies["NetworkPolicy", f"gamewarden-{role}"]["spec"]["ingress"]
+    assert {"ports": [{"port": "admin"}], "from": peers} in rules, rules
+assert {"ports": [{"port": "https"}]} in policies["NetworkPolicy", "gamewarden-webhook"]["spec"]["ingress"]
+
+case("podMonitor.enabled", True, exists("PodMonitor", "gamewarden"), True)
+monitor = render({"podMonitor": {"enabled": True, "labels": {"a": "b"}, "interval": "5s"}})["PodMonitor", "gamewarden"]
+touched.update(["podMonitor.labels", "podMonitor.interval"])
+assert monitor["metadata"]["labels"]["a"] == "b"
+assert monitor["spec"]["podMetricsEndpoints"][0]["interval"] == "5s"
+
+
+run_cases()
+
+
+def leaves(value, path=""):
+    if isinstance(value, dict) and value and path.split(".")[-1] not in ("resources",):
+        for key, inner in value.items():
+            yield from leaves(inner, f"{path}.{key}" if path else key)
+    else:
+        yield path
+
+
+forgotten = set(leaves(yaml.safe_load(sys.stdin))) - touched
+if forgotten:
+    sys.exit(f"values.py: no case for {', '.join(sorted(forgotten))}")
