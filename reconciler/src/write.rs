@@ -8,7 +8,7 @@ use gamewarden_api::{
 };
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::core::v1::{Event as CoreEvent, PersistentVolumeClaim, Pod},
+    api::core::v1::{Event as CoreEvent, Node, PersistentVolume, PersistentVolumeClaim, Pod},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -192,6 +192,28 @@ impl Writer {
     pub(crate) async fn get_pod(&self, namespace: &str, name: &str) -> Result<Option<Pod>, WriteError> {
         let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         api.get_opt(name).await.map_err(error("get pod", namespace, name))
+    }
+
+    /// Reads a node from the API server itself.
+    pub(crate) async fn get_node(&self, name: &str) -> Result<Option<Node>, WriteError> {
+        let api: Api<Node> = Api::all(self.client.clone());
+        api.get_opt(name).await.map_err(error("get node", "", name))
+    }
+
+    /// Reads a volume claim from the API server itself.
+    pub(crate) async fn get_claim(
+        &self,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<PersistentVolumeClaim>, WriteError> {
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), namespace);
+        api.get_opt(name).await.map_err(error("get volume claim", namespace, name))
+    }
+
+    /// Reads a volume from the API server itself.
+    pub(crate) async fn get_volume(&self, name: &str) -> Result<Option<PersistentVolume>, WriteError> {
+        let api: Api<PersistentVolume> = Api::all(self.client.clone());
+        api.get_opt(name).await.map_err(error("get volume", "", name))
     }
 
     /// Reads a GameServer from the API server itself.

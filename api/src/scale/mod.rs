@@ -21,7 +21,7 @@ mod reserve_ids;
 mod world;
 
 pub use bound::{BoundError, max_unavailable};
-pub(crate) use order::priority;
+pub use order::priority;
 pub use ordinals::{Ordinals, OrdinalsError};
 pub use plan::{Input, Leave, ScalePlan, Server, Why, plan};
 pub use reserve_ids::{ReserveIdFault, ReserveIdProblem, ReserveIds};

@@ -16,7 +16,8 @@ pub(super) struct Candidate<'a> {
 }
 
 /// A priority as a number; what is not a number counts as 0.
-pub(crate) fn priority(value: Option<&IntOrString>) -> i64 {
+#[must_use]
+pub fn priority(value: Option<&IntOrString>) -> i64 {
     match value {
         Some(IntOrString::Int(number)) => i64::from(*number),
         Some(IntOrString::String(text)) => text.trim().parse().unwrap_or(0),

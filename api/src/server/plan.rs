@@ -7,8 +7,9 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::Time};
 use serde_json::{Map, Value, json};
 
 use super::{
+    conditions::{Around, conditions},
     gameserver::{new_game_server, own_labels, owner, template_metadata_hash},
-    is_stale, quality_conditions,
+    is_stale, pod_status, quality_conditions,
     state::{condition, current_state},
     transition::{Transitions, priority_text, transitions},
 };
@@ -18,7 +19,10 @@ use crate::{
     merge_patch::merge_diff,
     names, quality,
     time::truncated,
-    types::{GameServer, GameServerSet, GameServerState, GameServerStatus, IntOrString, OpsState},
+    types::{
+        GameServer, GameServerCondition, GameServerSet, GameServerState, GameServerStatus, IntOrString,
+        OpsState,
+    },
 };
 
 /// What is known of one server.
@@ -29,6 +33,8 @@ pub struct Snapshot<'a> {
     pub pod: &'a Pod,
     /// The GameServer of the pod's name, if there is one.
     pub server: Option<&'a GameServer>,
+    /// The pod's node, claims and volumes.
+    pub around: &'a Around,
     /// What the probe of a quality last printed, as far as the prober remembers.
     pub results: &'a dyn Fn(&str) -> Option<String>,
     /// The time.
@@ -44,7 +50,7 @@ pub struct ServerPlan {
     pub create: Option<GameServer>,
     /// Merge patch of the GameServer's metadata and spec; it carries uid and resourceVersion.
     pub server_patch: Option<Value>,
-    /// Events about the GameServer; to be written before the pod's labels change.
+    /// Events about the GameServer; to be written before the pod's labels and the GameServer's status change.
     pub events: Vec<Event>,
     /// Strategic merge patch of the pod; it carries the uid.
     pub pod_patch: Option<Value>,
@@ -79,15 +85,25 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     let none = BTreeMap::new();
     let labels = pod.metadata.labels.as_ref().unwrap_or(&none);
     let annotations = pod.metadata.annotations.as_ref().unwrap_or(&none);
-    let changed = transitions(server, state, labels, annotations, now);
+    let mut changed = transitions(server, state, labels, annotations, now);
+    let old = server.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    let seen = conditions(pod, snapshot.around, old, now);
+    changed.events.extend(seen.events);
+    let pod_status_patch = if terminating { None } else { pod_status_patch(snapshot, Some(server)) };
     ServerPlan {
         delete_stale: None,
         create: None,
         server_patch: server_patch(set, pod, server),
-        pod_patch: pod_patch(pod, server, &changed),
+        pod_patch: pod_patch(set, pod, server, &changed),
         events: changed.events,
-        pod_status_patch: if terminating { None } else { pod_status_patch(snapshot, Some(server)) },
-        server_status_patch: server_status_patch(snapshot, server, state),
+        server_status_patch: server_status_patch(
+            snapshot,
+            server,
+            state,
+            seen.list,
+            pod_status_patch.as_ref(),
+        ),
+        pod_status_patch,
     }
 }
 
@@ -105,12 +121,19 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
         annotations = template.annotations();
         annotations.insert(names::TEMPLATE_METADATA_HASH.to_owned(), hash);
     }
-    labels.retain(|key, value| server.metadata.labels.as_ref().and_then(|l| l.get(key)) != Some(value));
+    let has = |key: &str| server.metadata.labels.as_ref().and_then(|labels| labels.get(key));
+    labels.retain(|key, value| has(key) != Some(value));
+    let mut labels = json!(labels);
+    // It outlived a pod whose successor is on no node yet.
+    let on_a_node = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
+    if !on_a_node && has(names::NODE_NAME).is_some() {
+        labels[names::NODE_NAME] = Value::Null;
+    }
     annotations.retain(|key, value| annotation(server, key) != Some(value));
 
     let mut metadata = Map::new();
-    if !labels.is_empty() {
-        metadata.insert("labels".into(), json!(labels));
+    if labels != json!({}) {
+        metadata.insert("labels".into(), labels);
     }
     if !annotations.is_empty() {
         metadata.insert("annotations".into(), json!(annotations));
@@ -152,8 +175,9 @@ fn missing_fields(server: &GameServer) -> Map<String, Value> {
 }
 
 /// Labels and `gs-sync/` keys that the GameServer gives its pod.
-fn pod_patch(pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Value> {
+fn pod_patch(set: &GameServerSet, pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Value> {
     let mut labels = changed.labels.clone();
+    labels.extend(missing_labels(set, pod));
     labels.extend(synced(server.metadata.labels.as_ref(), pod.metadata.labels.as_ref()));
     let mut annotations = changed.annotations.clone();
     annotations.extend(synced(server.metadata.annotations.as_ref(), pod.metadata.annotations.as_ref()));
@@ -168,6 +192,20 @@ fn pod_patch(pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Va
         metadata.insert("annotations".into(), json!(annotations));
     }
     Some(json!({"metadata": metadata}))
+}
+
+/// Labels that every pod of a set is made with, where somebody took them off: Services select by them.
+fn missing_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)> {
+    let name = pod.metadata.name.clone().unwrap_or_default();
+    let ordinal = names::ordinal_of(set.metadata.name.as_deref().unwrap_or_default(), &name);
+    let wanted = [
+        (names::POD_INDEX, ordinal.map(|ordinal| ordinal.to_string())),
+        (names::POD_NAME, Some(name)),
+        (names::LIFECYCLE_STATE, Some(names::LIFECYCLE_NORMAL.to_owned())),
+    ];
+    let has = |key: &str| pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
+    let missing = wanted.into_iter().filter(|(key, _)| !has(*key));
+    missing.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 /// Keys under `gs-sync/` whose value the pod does not have yet.
@@ -210,6 +248,8 @@ fn server_status_patch(
     snapshot: &Snapshot<'_>,
     server: &GameServer,
     state: GameServerState,
+    conditions: Vec<GameServerCondition>,
+    pod_status_patch: Option<&Value>,
 ) -> Option<Value> {
     let pod = snapshot.pod;
     let old = server.status.clone().unwrap_or_default();
@@ -218,7 +258,7 @@ fn server_status_patch(
     let new = GameServerStatus {
         desired_state: Some(GameServerState::Ready),
         current_state: Some(state),
-        pod_status: as_object(&pod.status),
+        pod_status: pod_status::mirrored(as_object(&pod.status), pod_status_patch, &old.pod_status),
         service_qualities_conditions: quality::conditions(
             &snapshot.set.spec.service_qualities,
             server,
@@ -232,6 +272,7 @@ fn server_status_patch(
         } else {
             Some(Time(truncated(snapshot.now)))
         },
+        conditions,
         ..old.clone()
     };
     let change = merge_diff(&as_value(&old), &as_value(&new))?;

@@ -32,7 +32,8 @@ fn pod() -> Pod {
 }
 
 fn run(set: &GameServerSet, pod: &Pod, server: Option<&GameServer>) -> ServerPlan {
-    plan(&Snapshot { set, pod, server, results: &|_| None, now: NOW.parse().unwrap() })
+    let around = Around::default();
+    plan(&Snapshot { set, pod, server, around: &around, results: &|_| None, now: NOW.parse().unwrap() })
 }
 
 /// Writes a plan as the API server would take it.
@@ -204,4 +205,45 @@ proptest! {
         plan.events.retain(|e| e.reason != names::reason::INVALID_LABEL_VALUE);
         prop_assert_eq!(plan, ServerPlan::default());
     }
+}
+
+/// Design §8: a flip costs two writes to the GameServer, one of them the verdict's own.
+#[test]
+fn the_status_shows_our_own_pod_condition_before_it_comes_back() {
+    let (mut set, mut pod, mut server) = (set(), pod(), None);
+    set.spec.service_qualities = serde_json::from_value(json!([
+        {"name": "idle", "exec": {"command": ["true"]}, "serviceQualityAction": []},
+    ]))
+    .unwrap();
+    settle(&set, &mut pod, &mut server);
+    for verdict in [true, false, true] {
+        let record = json!({"v": 1, "pod": "pod-uid", "q": {"idle": {"s": verdict}}});
+        let annotations = server.as_mut().unwrap().metadata.annotations.get_or_insert_default();
+        annotations.insert(names::VERDICTS.into(), record.to_string());
+        let first = run(&set, &pod, server.as_ref());
+        assert!(first.pod_status_patch.is_some() && first.server_status_patch.is_some(), "{verdict}");
+        apply(&first, &mut pod, &mut server);
+        // Back from the API server, in whatever order it keeps conditions.
+        pod.status.as_mut().unwrap().conditions.as_mut().unwrap().reverse();
+        assert_eq!(run(&set, &pod, server.as_ref()), ServerPlan::default(), "{verdict}");
+    }
+}
+
+#[test]
+fn labels_that_were_taken_off_come_back_and_a_node_that_is_left_goes() {
+    let (set, mut pod, mut server) = (set(), pod(), None);
+    settle(&set, &mut pod, &mut server);
+    let (labelled, before) = (pod.clone(), server.clone().unwrap());
+    pod.metadata.labels = None;
+    server.as_mut().unwrap().metadata.labels = None;
+    server.as_mut().unwrap().metadata.owner_references = None;
+    server.as_mut().unwrap().metadata.annotations = None;
+    server.as_mut().unwrap().status = None;
+    let said = settle(&set, &mut pod, &mut server);
+    assert_eq!(said, [""; 0], "nothing has turned");
+    assert_eq!(pod.metadata.labels, labelled.metadata.labels);
+    assert_eq!(server, Some(before));
+    pod.spec.as_mut().unwrap().node_name = None;
+    settle(&set, &mut pod, &mut server);
+    assert_eq!(server.unwrap().metadata.labels.unwrap().get(names::NODE_NAME), None);
 }

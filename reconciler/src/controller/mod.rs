@@ -1,7 +1,7 @@
 //! The controller: game server sets in, pods and GameServers out.
 //!
 //! ```text
-//!   watch ──► stores (sets, pods, GameServers) ──► queues
+//!   watch ──► stores (sets, pods, GameServers; nodes, claims, volumes) ──► queues
 //!                 │                                  │ set              │ pod
 //!                 ▼                                  ▼                  ▼
 //!              snapshot ───────────────► set::reconcile      server::reconcile
@@ -17,6 +17,7 @@
 //! change in between matters), so a plan made on an old snapshot fails instead of doing harm.
 
 mod adopt;
+mod around;
 mod backoff;
 mod claims;
 mod context;
@@ -24,15 +25,20 @@ mod create;
 mod failures;
 mod fresh;
 mod in_place;
+mod index;
 mod metrics;
+mod okg;
 mod removed;
 mod run;
+mod seen;
 mod server;
 mod set;
 mod status;
+mod stores;
 mod watch;
 
 pub use context::Context;
 pub use metrics::Metrics;
 pub use run::{Clients, Config, Error, run};
-pub use watch::{Changes, Stores};
+pub use stores::Stores;
+pub use watch::Changes;

@@ -15,7 +15,7 @@ use kube::{
 use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Metrics, server, set, watch};
+use super::{Context, Metrics, Stores, okg, server, set, watch};
 use crate::{probe, write::Writer};
 
 /// How many objects of a kind are reconciled at once.
@@ -83,6 +83,7 @@ pub async fn run(
         return Ok(());
     }
     listed.set(true);
+    process.metrics.register(|registry| okg::register(registry, &stores));
     let writer = Writer::new(clients.write);
     let results = probe::Results::default();
     let (notes, to_publish) = mpsc::channel(NOTES);
@@ -141,11 +142,14 @@ async fn publish(mut notes: mpsc::Receiver<probe::Note>, context: &Context) {
 }
 
 /// Waits for the first list of every kind; `false` when the shutdown comes first.
-async fn wait_until_listed(stores: &watch::Stores, stop: &CancellationToken) -> Result<bool, Error> {
+async fn wait_until_listed(stores: &Stores, stop: &CancellationToken) -> Result<bool, Error> {
     let listed = async {
         stores.sets.wait_until_ready().await?;
         stores.pods.wait_until_ready().await?;
-        stores.servers.wait_until_ready().await
+        stores.servers.wait_until_ready().await?;
+        stores.nodes.wait_until_ready().await?;
+        stores.claims.wait_until_ready().await?;
+        stores.volumes.wait_until_ready().await
     };
     let mut listed = std::pin::pin!(listed);
     loop {

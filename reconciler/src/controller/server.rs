@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, metrics::Kind};
+use super::{Context, around, metrics::Kind};
 use crate::write::WriteError;
 
 /// A server could not be brought in line; it will be tried again.
@@ -72,10 +72,12 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
     let name = pod.name_any();
     let server = context.stores.servers.get(&ObjectRef::new(&name).within(&namespace));
     let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let around = around::look(pod, context).await;
     let plan = plan(&Snapshot {
         set,
         pod,
         server: server.as_deref(),
+        around: &around,
         results: &|quality| context.results.get(uid, quality),
         now: Timestamp::now(),
     });

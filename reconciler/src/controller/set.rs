@@ -16,7 +16,7 @@ use gamewarden_api::{
     types::GameServerSetStatus,
 };
 use jiff::Timestamp;
-use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt, runtime::controller::Action};
 use serde_json::json;
 
@@ -105,14 +105,8 @@ struct Observed {
 }
 
 fn observe(set: &GameServerSet, context: &Context) -> Observed {
-    let (namespace, name) = (set.namespace(), set.name_any());
-    let ours = |metadata: &ObjectMeta| {
-        let owner = metadata.labels.as_ref().and_then(|labels| labels.get(names::OWNER_GSS));
-        metadata.namespace == namespace && owner == Some(&name)
-    };
-    let pods = context.stores.pods.state_filter(|pod| ours(&pod.metadata));
+    let (pods, servers) = (context.stores.pods_of(set), context.stores.servers_of(set));
     let pods: Vec<Arc<Pod>> = pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect();
-    let servers = context.stores.servers.state_filter(|server| ours(&server.metadata));
     let snapshot = Snapshot {
         set,
         pods: &pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),

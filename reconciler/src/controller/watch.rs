@@ -1,20 +1,16 @@
 //! Watches, the stores they fill, and the queues they feed.
 
-use std::{
-    collections::HashMap,
-    fmt::Debug,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{convert::identity, fmt::Debug, sync::Arc};
 
 use futures::{StreamExt, channel::mpsc};
-use gamewarden_api::{GameServer, GameServerSet, names};
+use gamewarden_api::{GameServerSet, names, server::conditions};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ApiResource, DynamicObject},
     runtime::{
         WatchStreamExt,
-        reflector::{self, ObjectRef, Store},
+        reflector::{self, ObjectRef},
         watcher::{self, Event, watcher},
     },
 };
@@ -22,18 +18,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::Metrics;
-
-/// What the watches have seen.
-#[derive(Clone)]
-pub struct Stores {
-    /// All sets.
-    pub sets: Store<GameServerSet>,
-    /// All pods that carry our owner label.
-    pub pods: Store<Pod>,
-    /// All GameServers.
-    pub servers: Store<GameServer>,
-}
+use super::{
+    Metrics, Stores,
+    seen::{Change, Seen},
+    stores::Indexes,
+};
 
 /// Told of everything that the watches see.
 #[derive(Clone)]
@@ -70,13 +59,13 @@ impl Changes {
     }
 
     /// Queues a set. A queue that is gone belongs to a reconciler that has shut down.
-    fn set(&self, namespace: Option<String>, name: &str) {
+    pub(super) fn set(&self, namespace: Option<String>, name: &str) {
         let reference = ObjectRef::new(name).within(&namespace.unwrap_or_default());
         let _ = self.sets.unbounded_send(reference);
     }
 
     /// Queues a server by its pod.
-    fn server(&self, namespace: Option<String>, name: &str) {
+    pub(super) fn server(&self, namespace: Option<String>, name: &str) {
         let reference = ObjectRef::new(name).within(&namespace.unwrap_or_default());
         let _ = self.pods.unbounded_send(reference);
     }
@@ -90,24 +79,28 @@ pub(super) fn start(
     shutdown: &CancellationToken,
 ) -> Stores {
     let owned = watcher::Config::default().labels(names::OWNER_GSS);
+    let all = watcher::Config::default;
     let (sets, set_writer) = reflector::store();
     let (pods, pod_writer) = reflector::store();
     let (servers, server_writer) = reflector::store();
-    let stores = Stores { sets, pods, servers };
+    let (nodes, node_writer) = reflector::store();
+    let (claims, claim_writer) = reflector::store();
+    let (volumes, volume_writer) = reflector::store();
+    let by = Arc::new(Indexes::new());
+    let stores = Stores { sets, pods, servers, nodes, claims, volumes, by };
 
     let watch = Watch {
-        seen: Arc::new(Seen {
-            changes: changes.clone(),
-            stores: stores.clone(),
-            generations: Mutex::default(),
-        }),
+        seen: Arc::new(Seen::new(changes.clone(), stores.clone())),
         client: client.clone(),
         metrics: metrics.clone(),
         shutdown: shutdown.clone(),
     };
-    watch.spawn(watcher::Config::default(), set_writer, Seen::set);
-    watch.spawn(owned, pod_writer, Seen::pod);
-    watch.spawn(watcher::Config::default(), server_writer, Seen::server);
+    watch.spawn(all(), set_writer, identity, Seen::set);
+    watch.spawn(owned, pod_writer, identity, Seen::pod);
+    watch.spawn(all(), server_writer, identity, Seen::server);
+    watch.spawn(all(), node_writer, conditions::kept_of_node, Seen::node);
+    watch.spawn(all(), claim_writer, conditions::kept_of_claim, Seen::claim);
+    watch.spawn(all(), volume_writer, conditions::kept_of_volume, Seen::volume);
     stores
 }
 
@@ -124,7 +117,8 @@ impl Watch {
         &self,
         config: watcher::Config,
         writer: reflector::store::Writer<K>,
-        tell: fn(&Seen, &K, Change),
+        kept: fn(K) -> K,
+        tell: fn(&Seen, Change<&K>),
     ) where
         K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
     {
@@ -134,7 +128,7 @@ impl Watch {
         let stream = watcher(api, config)
             .default_backoff()
             .filter_map(move |event| {
-                let event = event.map(|event| typed::<K>(event, &errors)).transpose();
+                let event = event.map(|event| typed::<K>(event, kept, &errors)).transpose();
                 std::future::ready(event)
             })
             .reflect(writer)
@@ -143,18 +137,18 @@ impl Watch {
             let mut stream = std::pin::pin!(stream);
             while let Some(event) = stream.next().await {
                 match event {
-                    Ok(Event::Apply(object)) => tell(&seen, &object, Change::Applied),
-                    Ok(Event::Delete(object)) => tell(&seen, &object, Change::Deleted),
+                    Ok(Event::Apply(object)) => tell(&seen, Change::Applied(&object)),
+                    Ok(Event::Delete(object)) => tell(&seen, Change::Deleted(&object)),
                     // The store shows the objects of a new list only now, and what vanished while the watch was
                     // broken is told by no event: look at everything.
-                    Ok(Event::InitDone) => seen.everything(),
+                    Ok(Event::InitDone) => tell(&seen, Change::Listed),
                     Ok(Event::Init | Event::InitApply(_)) => {}
                     Err(error) => {
                         metrics.watch_errors.inc();
                         tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
                     }
                 }
-                seen.changes.any.notify_waiters();
+                seen.somebody();
             }
         });
     }
@@ -164,6 +158,7 @@ impl Watch {
 /// not stop the watch of all others.
 fn typed<K: DeserializeOwned + Resource<DynamicType = ()>>(
     event: Event<DynamicObject>,
+    kept: fn(K) -> K,
     metrics: &Metrics,
 ) -> Option<Event<K>> {
     let read = |mut object: DynamicObject| {
@@ -171,7 +166,7 @@ fn typed<K: DeserializeOwned + Resource<DynamicType = ()>>(
         object.metadata.managed_fields = None;
         let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
         match object.try_parse::<K>() {
-            Ok(object) => Some(object),
+            Ok(object) => Some(kept(object)),
             Err(error) => {
                 metrics.watch_errors.inc();
                 tracing::error!(kind = %K::kind(&()), %namespace, %name, %error, "unreadable object left out");
@@ -185,72 +180,5 @@ fn typed<K: DeserializeOwned + Resource<DynamicType = ()>>(
         Event::InitApply(object) => read(object).map(Event::InitApply),
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),
-    }
-}
-
-/// What became of an object.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    Applied,
-    Deleted,
-}
-
-/// Finds out whom a change concerns.
-struct Seen {
-    changes: Changes,
-    stores: Stores,
-    /// The generation of each set as its servers have been told of it, by its uid.
-    generations: Mutex<HashMap<String, i64>>,
-}
-
-impl Seen {
-    fn everything(&self) {
-        for set in self.stores.sets.state() {
-            self.changes.set(set.namespace(), &set.name_any());
-        }
-        for pod in self.stores.pods.state() {
-            self.changes.server(pod.namespace(), &pod.name_any());
-        }
-    }
-
-    /// A set: itself, and where its spec has changed its servers, on which qualities and template metadata show.
-    fn set(&self, set: &GameServerSet, change: Change) {
-        let (namespace, name) = (set.namespace(), set.name_any());
-        if self.spec_changed(set, change) {
-            for pod in self.stores.pods.state() {
-                if pod.namespace() == namespace && pod.labels().get(names::OWNER_GSS) == Some(&name) {
-                    self.changes.server(namespace.clone(), &pod.name_any());
-                }
-            }
-        }
-        self.changes.set(namespace, &name);
-    }
-
-    fn spec_changed(&self, set: &GameServerSet, change: Change) -> bool {
-        let uid = set.metadata.uid.clone().unwrap_or_default();
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        match change {
-            Change::Applied => {
-                let generation = set.metadata.generation.unwrap_or_default();
-                generations.insert(uid, generation) != Some(generation)
-            }
-            Change::Deleted => generations.remove(&uid).is_some(),
-        }
-    }
-
-    /// A pod: its server, and the set it says it belongs to.
-    fn pod(&self, pod: &Pod, _: Change) {
-        self.changes.server(pod.namespace(), &pod.name_any());
-        if let Some(set) = pod.labels().get(names::OWNER_GSS) {
-            self.changes.set(pod.namespace(), set);
-        }
-    }
-
-    /// A GameServer: the same.
-    fn server(&self, server: &GameServer, _: Change) {
-        self.changes.server(server.namespace(), &server.name_any());
-        if let Some(set) = server.labels().get(names::OWNER_GSS) {
-            self.changes.set(server.namespace(), set);
-        }
     }
 }

@@ -25,7 +25,7 @@ fn lease(version: &str, holder: &str) -> Value {
 
 /// An installation with which all is well, changed.
 fn seen(change: impl FnOnce(&mut Seen)) -> Vec<String> {
-    let definitions = crds().map(|(_, expected)| {
+    let definitions = crds().unwrap().map(|(_, expected)| {
         let mut served = expected.clone();
         served.status = read(json!({
             "conditions": [{"type": "Established", "status": "True"}],

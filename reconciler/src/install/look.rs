@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gamewarden_api::types::{GameServerSet, crds};
+use gamewarden_api::types::{GameServerSet, NoSuchField, crds};
 use k8s_openapi::{
     api::{apps::v1::Deployment, coordination::v1::Lease},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -35,31 +35,35 @@ pub struct Look {
     deployments: Api<Deployment>,
     leases: Api<Lease>,
     sets: Api<GameServerSet>,
+    expected: Vec<CustomResourceDefinition>,
     own_definitions: bool,
     lease_before: Option<Lease>,
 }
 
 impl Look {
     /// At the installation that `config` names.
-    #[must_use]
-    pub fn new(client: Client, config: &Config) -> Self {
+    ///
+    /// # Errors
+    /// The definitions of this program do not hold together.
+    pub fn new(client: Client, config: &Config) -> Result<Self, NoSuchField> {
         let namespace = &config.namespace;
-        Self {
+        Ok(Self {
+            expected: crds()?.map(|(_, expected)| expected).into(),
             definitions: Api::all(client.clone()),
             deployments: Api::namespaced(client.clone(), namespace),
             leases: Api::namespaced(client.clone(), namespace),
             sets: Api::namespaced(client, namespace),
             own_definitions: config.own_definitions,
             lease_before: None,
-        }
+        })
     }
 
     /// One look. The first lease that is seen is kept for the looks that follow.
     pub async fn at_cluster(&mut self) -> Seen {
         let mut definitions = Vec::new();
-        for (_, expected) in crds() {
+        for expected in &self.expected {
             let found = self.definitions.get(&expected.name_any()).await;
-            definitions.push((expected, answer(found)));
+            definitions.push((expected.clone(), answer(found)));
         }
         let mut deployments = Vec::new();
         for name in DEPLOYMENTS {

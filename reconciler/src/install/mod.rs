@@ -18,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use gamewarden_api::types::NoSuchField;
 use gamewarden_runtime::Shutdown;
 use kube::Client;
 use tokio::time::{Instant, sleep};
@@ -54,6 +55,9 @@ pub enum Error {
     /// It was told to end before it knew.
     #[error("told to end before all was well")]
     Interrupted,
+    /// The definitions that this program was built with do not hold together.
+    #[error("this program's own definitions do not hold together")]
+    Definitions(#[from] NoSuchField),
     /// The findings could not be printed.
     #[error("cannot print what was found")]
     Print(#[from] io::Error),
@@ -69,7 +73,7 @@ pub async fn run(
     shutdown: &Shutdown,
     out: &mut impl Write,
 ) -> Result<(), Error> {
-    let mut look = Look::new(client, config);
+    let mut look = Look::new(client, config)?;
     let deadline = Instant::now() + config.patience;
     loop {
         let findings = judge(&look.at_cluster().await);

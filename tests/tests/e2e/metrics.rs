@@ -49,6 +49,22 @@ async fn the_controller_tells_what_it_does() -> Result<()> {
         ] {
             assert!(has(leader, family), "{family} is missing in\n{leader}");
         }
+        // What dashboards made for OpenKruiseGame ask for.
+        for series in [
+            format!(
+                r#"okg_gameservers_opsState_count{{opsState="WaitToBeDeleted",gssName="game",namespace="{}"}} 1"#,
+                namespace.name
+            ),
+            format!(
+                r#"okg_gameserversets_replicas_count{{gssName="game",gssNs="{}",gsStatus="current"}} 1"#,
+                namespace.name
+            ),
+        ] {
+            assert!(leader.lines().any(|line| line == series), "{series} is missing in\n{leader}");
+        }
+        for text in texts.iter().filter(|text| *text != leader) {
+            assert!(!has(text, "okg_gameservers_opsState_count"), "only the leader tells it:\n{text}");
+        }
         Ok(())
     })
     .await
