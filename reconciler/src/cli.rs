@@ -4,11 +4,11 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use gamewarden_runtime::{Process, RuntimeArgs, run};
-use kube::{Client, config::InferConfigError};
+use kube::{Client, client::ClientBuilder, config::InferConfigError};
 
 use crate::{
     controller,
-    lease::{self, Elector, LeaseMetrics, Lost},
+    lease::{self, Elector, Fence, LeaseMetrics, Lost},
     probe,
 };
 
@@ -90,6 +90,7 @@ impl ControllerArgs {
             election,
             process.metrics.register(LeaseMetrics::registered),
         )?;
+        let fence = elector.fence();
         // A replica that waits for the lease does all that is asked of it.
         process.health.readiness("election").set(true);
         let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
@@ -97,7 +98,7 @@ impl ControllerArgs {
         let work = controller::run(
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,
-                write: client(patient(config.clone(), WRITE_SILENCE))?,
+                write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
                 probe: probe::client(config).map_err(Box::new)?,
             },
             &settings,
@@ -113,6 +114,11 @@ impl ControllerArgs {
 const WATCH_SILENCE: Duration = Duration::from_secs(330);
 /// Longer than the API server takes over a write when it is well.
 const WRITE_SILENCE: Duration = Duration::from_secs(15);
+
+/// A client that asks for nothing once this process does not lead.
+fn fenced(config: kube::Config, fence: &Fence) -> Result<Client, kube::Error> {
+    Ok(ClientBuilder::try_from(config)?.with_layer(&fence.layer()).build())
+}
 
 /// A client that gives up on a connection that says nothing, and never repeats a request by itself: who
 /// asked knows better whether and when to ask again.
