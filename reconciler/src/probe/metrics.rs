@@ -13,6 +13,7 @@ use prometheus_client::{
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) probes: Family<ProbeLabels, Counter>,
+    pub(super) slept: Counter,
     pub(super) duration: Histogram,
     pub(super) lag: Histogram,
     pub(super) in_flight: Gauge,
@@ -97,6 +98,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             probes: Family::default(),
+            slept: Counter::default(),
             duration: Histogram::new(SECONDS),
             lag: Histogram::new(SECONDS),
             in_flight: Gauge::default(),
@@ -106,6 +108,11 @@ impl Metrics {
             notes_dropped: Counter::default(),
         };
         registry.register("gamewarden_probes", "Probes by what came of them", metrics.probes.clone());
+        registry.register(
+            "gamewarden_probes_slept",
+            "Outcomes that were not heard because this process stood still meanwhile",
+            metrics.slept.clone(),
+        );
         registry.register(
             "gamewarden_probe_duration_seconds",
             "From the start of a probe to its outcome",
