@@ -10,7 +10,9 @@
 //!   kubectl     the commands that people type, and the tables they read
 //!   player      a connection to a game port
 //!   exec        a command in a pod
-//!   controller  the installed controllers: who leads, and its end by SIGKILL
+//!   rest        whether anything is written
+//!   history     every pod that was ever there
+//!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
 //!   dump        the state of a namespace, for people who read a failed test
 //! ```
 //!
@@ -22,10 +24,12 @@ mod dump;
 pub mod event;
 pub mod exec;
 pub mod gss;
+pub mod history;
 pub mod kubectl;
 pub mod manifest;
 mod namespace;
 pub mod player;
+mod rest;
 pub mod wait;
 
 pub use gss::Gss;

@@ -3,14 +3,17 @@
 //! They run in parallel on one cluster, each in a namespace of its own, and one of them kills the controller:
 //! none may count on a controller that is always there.
 
+mod chaos;
+mod crowd;
 mod failover;
 mod failures;
 mod hand_edits;
 mod kubectl;
+mod limits;
 mod metrics;
 mod objects;
 mod ordinals;
-
+mod paused;
 mod replaced;
 mod rest;
 mod restarts;
