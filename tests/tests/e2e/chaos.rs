@@ -34,14 +34,14 @@ fn setting<T: FromStr>(name: &str, default: T) -> T {
 #[ignore = "takes a minute a round: make failover"]
 async fn whatever_becomes_of_leaders_nothing_is_lost_and_nothing_is_done_twice() -> Result<()> {
     let (rounds, seed) = (setting("GAMEWARDEN_ROUNDS", 5), setting("GAMEWARDEN_SEED", fastrand::u64(..)));
-    println!("GAMEWARDEN_ROUNDS={rounds} GAMEWARDEN_SEED={seed}");
+    eprintln!("GAMEWARDEN_ROUNDS={rounds} GAMEWARDEN_SEED={seed}");
     fastrand::seed(seed);
     in_namespace("chaos", async |namespace| {
         let mut world = World::begin(namespace).await?;
         for round in 1..=rounds {
             let began = Instant::now();
             let what = world.round().await.with_context(|| format!("round {round} of seed {seed}"))?;
-            println!("round {round}: {what}; as it should be after {}s", began.elapsed().as_secs());
+            eprintln!("round {round}: {what}; as it should be after {}s", began.elapsed().as_secs());
         }
         Ok(())
     })
