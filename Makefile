@@ -57,6 +57,14 @@ unit: ## Unit and property tests, without a cluster
 e2e: cluster ## End-to-end tests on the cluster
 	@$(nextest) -p gamewarden-tests
 
+.PHONY: failover
+failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDEN_ROUNDS times (5)
+	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture chaos::
+
+.PHONY: hundred
+hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
+	@tests/bench/hundred
+
 .PHONY: generate
 generate: ## Write the generated files: the chart's CRDs, the table of values in docs/install.md
 	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-api --test crds

@@ -5,11 +5,11 @@ use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use gamewarden_api::schedule::Hosts;
 use gamewarden_runtime::{AdminArgs, LogArgs, LogFormat, Process, RuntimeArgs, run};
-use kube::{Client, config::InferConfigError};
+use kube::{Client, client::ClientBuilder, config::InferConfigError};
 
 use crate::{
     controller, install,
-    lease::{self, Elector, LeaseMetrics, Lost},
+    lease::{self, Elector, Fence, LeaseMetrics, Lost},
     probe,
 };
 
@@ -139,6 +139,7 @@ impl ControllerArgs {
             election,
             process.metrics.register(LeaseMetrics::registered),
         )?;
+        let fence = elector.fence();
         // A replica that waits for the lease does all that is asked of it.
         process.health.readiness("election").set(true);
         let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
@@ -149,7 +150,7 @@ impl ControllerArgs {
         let work = controller::run(
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,
-                write: client(patient(config.clone(), WRITE_SILENCE))?,
+                write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
                 probe: probe::client(config).map_err(Box::new)?,
             },
             &settings,
@@ -178,6 +179,11 @@ impl CheckInstallArgs {
 const WATCH_SILENCE: Duration = Duration::from_secs(330);
 /// Longer than the API server takes over a write when it is well.
 const WRITE_SILENCE: Duration = Duration::from_secs(15);
+
+/// A client that asks for nothing once this process does not lead.
+fn fenced(config: kube::Config, fence: &Fence) -> Result<Client, kube::Error> {
+    Ok(ClientBuilder::try_from(config)?.with_layer(&fence.layer()).build())
+}
 
 /// A client that gives up on a connection that says nothing, and never repeats a request by itself: who
 /// asked knows better whether and when to ask again.

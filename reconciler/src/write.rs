@@ -248,14 +248,16 @@ impl Writer {
         self.delete::<Pod>("delete pod", namespace, name, uid, resource_version).await
     }
 
-    /// Deletes a GameServer by its uid. One that is gone, or is another by now, is fine.
+    /// Deletes a GameServer by its uid and, where it is given, its resourceVersion. One that is gone, or is
+    /// another by now, is fine.
     pub(crate) async fn delete_server(
         &self,
         namespace: &str,
         name: &str,
         uid: &str,
+        resource_version: Option<&str>,
     ) -> Result<(), WriteError> {
-        match self.delete::<GameServer>("delete GameServer", namespace, name, uid, None).await {
+        match self.delete::<GameServer>("delete GameServer", namespace, name, uid, resource_version).await {
             Err(error) if error.is_conflict() => Ok(()),
             other => other,
         }

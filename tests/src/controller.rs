@@ -1,10 +1,11 @@
-//! The installed controllers: who leads, and its end by SIGKILL.
+//! The installed controllers: who leads, its end by SIGKILL, and its sleep by SIGSTOP.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{
     Api, Client, ResourceExt,
-    api::{DeleteParams, ListParams},
+    api::{DeleteParams, GetParams, ListParams},
+    core::Request,
 };
 use tokio::process::Command;
 
@@ -39,6 +40,27 @@ pub async fn pods(client: &Client, role: &str) -> Result<Vec<Pod>> {
 /// # Errors
 /// There is no leader, or it cannot be killed.
 pub async fn kill_leader(client: &Client) -> Result<String> {
+    let leader = leader(client).await?;
+    signal(&leader.container, "SIGKILL").await?;
+    Ok(leader.identity)
+}
+
+/// The process that holds the lease.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    /// Its identity in the lease.
+    pub identity: String,
+    /// Name of its pod.
+    pub pod: String,
+    /// The runtime's id of its container.
+    pub container: String,
+}
+
+/// Who leads, once another replica is ready to take over.
+///
+/// # Errors
+/// There is no leader, or none of the pods.
+pub async fn leader(client: &Client) -> Result<Leader> {
     let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
     let selected = wait::labelled(&labels("controller"));
     wait::all(&api, selected, "two controllers are ready", |pods| {
@@ -47,41 +69,143 @@ pub async fn kill_leader(client: &Client) -> Result<String> {
     .await?;
     let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
     let lease = wait::one(&leases, LEASE, "somebody leads", |lease| holder(lease).is_some()).await?;
-    let holder = holder(&lease).context("a holder")?.to_owned();
+    let identity = holder(&lease).context("a holder")?.to_owned();
     let pods = pods(client, "controller").await?;
     let leader = pods.iter().find(|pod| {
-        let (pod, rest) = (pod.name_any(), holder.split_once('_'));
+        let (pod, rest) = (pod.name_any(), identity.split_once('_'));
         rest.is_some_and(|(name, _)| name == pod)
     });
-    let leader = leader.with_context(|| format!("{holder} leads, which is none of the pods"))?;
-    let statuses = leader.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-    let id = statuses
-        .filter_map(|s| s.container_id.as_deref())
-        .find_map(|id| id.strip_prefix("containerd://"))
-        .context("the leader has no container of containerd")?;
-    let output = Command::new(cluster::program("ctr"))
-        .arg("--address")
-        .arg(cluster::folder().join("containerd.sock"))
-        .args(["-n", "k8s.io", "tasks", "kill", "-s", "SIGKILL", id])
-        .output()
-        .await
-        .context("running ctr")?;
-    if !output.status.success() {
-        bail!("killing {holder}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(holder)
+    let leader = leader.with_context(|| format!("{identity} leads, which is none of the pods"))?;
+    let container = container(leader).context("the leader has no container of containerd")?;
+    Ok(Leader { pod: leader.name_any(), container: container.to_owned(), identity })
 }
 
-/// Waits until another than `before` leads.
+/// A leader that was stopped with SIGSTOP: it does nothing until it is told to go on, or until the kubelet
+/// has had enough of it (its liveness probe gives it a minute). Dropped, it goes on.
+pub struct Stopped {
+    /// Who it is.
+    pub leader: Leader,
+}
+
+impl Stopped {
+    /// Stops the leader where it stands.
+    ///
+    /// # Errors
+    /// There is no leader, or it cannot be stopped.
+    pub async fn leader(client: &Client) -> Result<Self> {
+        let leader = leader(client).await?;
+        signal(&leader.container, "SIGSTOP").await?;
+        Ok(Self { leader })
+    }
+
+    /// Lets it go on, and waits until it has ended by itself, because it no longer leads.
+    ///
+    /// # Errors
+    /// It does not end, or something else ended it.
+    pub async fn goes_on_and_ends(self, client: &Client) -> Result<()> {
+        let leader = self.leader.clone();
+        // Goes on.
+        drop(self);
+        let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+        let what = format!("{} has ended", leader.identity);
+        let pod = wait::one(&api, &leader.pod, &what, |pod| ended(pod, &leader.container).is_some()).await?;
+        let code = ended(&pod, &leader.container).context(what)?;
+        // A failure of the process itself; signals give 128 and more.
+        ensure!(code == 1, "{} ended with {code}", leader.identity);
+        Ok(())
+    }
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        let ended = kill(&self.leader.container, "SIGCONT").output();
+        if !ended.as_ref().is_ok_and(|output| output.status.success()) {
+            eprintln!("{} does not go on: {ended:?}", self.leader.identity);
+        }
+    }
+}
+
+fn container(pod: &Pod) -> Option<&str> {
+    let mut statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+    statuses.find_map(|s| s.container_id.as_deref()?.strip_prefix("containerd://"))
+}
+
+/// The exit code of this run of the container, once it has one.
+fn ended(pod: &Pod, container: &str) -> Option<i32> {
+    let statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+    let states = statuses.flat_map(|s| [&s.state, &s.last_state]).flatten();
+    let mut ended = states.filter_map(|state| state.terminated.as_ref());
+    ended.find(|t| t.container_id.as_deref().is_some_and(|id| id.ends_with(container))).map(|t| t.exit_code)
+}
+
+async fn signal(container: &str, signal: &str) -> Result<()> {
+    let output = Command::from(kill(container, signal)).output().await.context("running ctr")?;
+    if !output.status.success() {
+        bail!("{signal} for {container}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(())
+}
+
+/// The command that sends a signal to the first process of a container.
+fn kill(container: &str, signal: &str) -> std::process::Command {
+    let mut command = std::process::Command::new(cluster::program("ctr"));
+    command
+        .arg("--address")
+        .arg(cluster::folder().join("containerd.sock"))
+        .args(["-n", "k8s.io", "tasks", "kill", "-s", signal, container]);
+    command
+}
+
+/// Waits until another than `before` leads; gives its identity.
 ///
 /// # Errors
 /// Nobody takes over.
-pub async fn another_leads(client: &Client, before: &str) -> Result<()> {
+pub async fn another_leads(client: &Client, before: &str) -> Result<String> {
     let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
     let what = format!("another leads than {before}");
-    wait::one(&leases, LEASE, &what, |lease| holder(lease).is_some_and(|holder| holder != before))
-        .await
-        .map(drop)
+    let is_another = |lease: &Lease| holder(lease).is_some_and(|holder| holder != before);
+    let lease = wait::one(&leases, LEASE, &what, is_another).await?;
+    Ok(holder(&lease).context(what)?.to_owned())
+}
+
+/// Deletes the leader's pod, as a rollout does: it ends in order. Gives its identity.
+///
+/// # Errors
+/// There is no leader, or it cannot be deleted.
+pub async fn restart_leader(client: &Client) -> Result<String> {
+    let leader = leader(client).await?;
+    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    api.delete(&leader.pod, &DeleteParams::default()).await?;
+    Ok(leader.identity)
+}
+
+/// What a path of a pod's admin port says, through the API server.
+///
+/// # Errors
+/// It does not answer.
+pub async fn ask(client: &Client, pod: &str, path: &str) -> Result<String> {
+    let proxy = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}/proxy");
+    let request = Request::new(proxy).get(path, &GetParams::default())?;
+    Ok(client.request_text(request).await?)
+}
+
+/// The sum of a metric of the process with this identity, over all its labels; 0 where it is not told yet.
+///
+/// # Errors
+/// The process does not answer, or tells no numbers.
+pub async fn metric(client: &Client, identity: &str, name: &str) -> Result<f64> {
+    let (pod, _) = identity.rsplit_once('_').context("an identity begins with a pod's name")?;
+    let text = ask(client, &format!("{pod}:8080"), "metrics").await?;
+    let mut sum = 0.0;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix(name)
+            && rest.starts_with([' ', '{'])
+        {
+            let (_, value) = rest.rsplit_once(' ').with_context(|| line.to_owned())?;
+            sum += value.parse::<f64>().with_context(|| line.to_owned())?;
+        }
+    }
+    Ok(sum)
 }
 
 /// Deletes the pods whose container was killed; their Deployment makes others. The kubelet lets a container

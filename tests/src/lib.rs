@@ -12,7 +12,9 @@
 //!   player      a connection to a game port
 //!   exec        a command in a pod
 //!   told        tells the server of `tests/server` how to answer probes
-//!   controller  the installed controllers: who leads, and its end by SIGKILL
+//!   rest        whether anything is written
+//!   history     every pod that was ever there
+//!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
 //!   documentation  the YAML that the documentation shows
 //!   dump        the state of a namespace, for people who read a failed test
 //! ```
@@ -26,10 +28,12 @@ mod dump;
 pub mod event;
 pub mod exec;
 pub mod gss;
+pub mod history;
 pub mod kubectl;
 pub mod manifest;
 mod namespace;
 pub mod player;
+mod rest;
 mod told;
 pub mod untyped;
 pub mod wait;

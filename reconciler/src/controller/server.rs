@@ -68,9 +68,8 @@ fn owner(pod: &Pod, context: &Context) -> Option<Arc<GameServerSet>> {
 }
 
 async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) -> Result<(), WriteError> {
-    let namespace = pod.namespace().unwrap_or_default();
-    let name = pod.name_any();
-    let server = context.stores.servers.get(&ObjectRef::new(&name).within(&namespace));
+    let reference = ObjectRef::new(&pod.name_any()).within(&pod.namespace().unwrap_or_default());
+    let server = context.stores.servers.get(&reference);
     let uid = pod.metadata.uid.as_deref().unwrap_or_default();
     let around = around::look(pod, context).await;
     let plan = plan(&Snapshot {
@@ -81,7 +80,7 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
         results: &|quality| context.results.get(uid, quality),
         now: Timestamp::now(),
     });
-    match apply(&namespace, &name, server.as_deref(), plan, context).await {
+    match apply(pod, server.as_deref(), plan, context).await {
         // A pod or GameServer that went away meanwhile needs nothing more; its own event comes.
         Err(error) if error.is_not_found() || error.is_namespace_gone() => Ok(()),
         other => other,
@@ -91,15 +90,22 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
 /// Carries a plan out. Each write is tried whatever became of the others: a label that the API server refuses must
 /// not keep the status from being told. The first failure is returned.
 async fn apply(
-    namespace: &str,
-    name: &str,
+    pod: &Pod,
     server: Option<&GameServer>,
     plan: ServerPlan,
     context: &Context,
 ) -> Result<(), WriteError> {
+    let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+    let (namespace, name) = (namespace.as_str(), name.as_str());
     let writer = &context.writer;
     if let Some(uid) = plan.delete_stale {
-        return writer.delete_server(namespace, name, &uid).await;
+        // Stale is what belongs to another pod than ours; where ours is the earlier one, it is we who are stale:
+        // the watch of pods may be behind that of GameServers.
+        let now = writer.get_pod(namespace, name).await?.and_then(|pod| pod.metadata.uid);
+        if now.is_none() || now != pod.metadata.uid {
+            return Ok(());
+        }
+        return writer.delete_server(namespace, name, &uid, None).await;
     }
     let mut results = Vec::new();
     if let Some(new) = plan.create {

@@ -211,7 +211,9 @@ async fn replace(
 
 async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {
     for server in &plan.gs_delete {
-        context.writer.delete_server(namespace, &server.name, &server.uid).await?;
+        // With its version: it may be wanted again by now, and hold what a person has set.
+        let version = Some(server.resource_version.as_str());
+        context.writer.delete_server(namespace, &server.name, &server.uid, version).await?;
     }
     Ok(())
 }

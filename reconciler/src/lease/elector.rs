@@ -11,7 +11,9 @@ use tokio::time::Instant;
 
 use super::decide::spec_of;
 use super::request::Remote;
-use super::{Candidate, Config, ConfigError, Leadership, LeaseError, LeaseMetrics, Observed, Step, decide};
+use super::{
+    Candidate, Config, ConfigError, Fence, Leadership, LeaseError, LeaseMetrics, Observed, Step, decide,
+};
 
 /// A candidate for one lease.
 #[derive(Debug)]
@@ -21,6 +23,7 @@ pub struct Elector {
     pub(super) config: Config,
     /// The wall clock; tests bring their own.
     pub(super) wall: fn() -> Timestamp,
+    pub(super) fence: Fence,
     /// Where this process' monotonic clock starts.
     epoch: Instant,
     observed: Observed,
@@ -54,9 +57,16 @@ impl Elector {
             me: Candidate { identity, lease_duration: config.lease_duration },
             config,
             wall: Timestamp::now,
+            fence: Fence::default(),
             epoch: Instant::now(),
             observed: Observed::default(),
         })
+    }
+
+    /// Open while this process leads by this lease.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
     }
 
     /// Waits until this process leads, however long that takes; failing requests are logged, counted

@@ -44,6 +44,7 @@ pub enum Lost {
 impl Leadership {
     pub(super) fn new(elector: Elector, held: Held) -> Self {
         elector.remote.metrics.leader.set(1);
+        elector.fence.open(held.until);
         Self { elector, held }
     }
 
@@ -90,11 +91,19 @@ impl Leadership {
             sleep(self.elector.config.retry_period).await;
             let mut last_error = None;
             let until = self.held.until;
-            let renewed = timeout_at(until, self.keep_trying(&mut last_error)).await;
+            // A process that was stopped meanwhile must not even try.
+            let renewed = if Instant::now() < until {
+                timeout_at(until, self.keep_trying(&mut last_error)).await.ok()
+            } else {
+                None
+            };
             match renewed {
-                Ok(Ok(held)) if Instant::now() < held.until => self.held = held,
-                Ok(Err(lost)) => return self.lose(lost),
-                Ok(Ok(_)) | Err(_) => {
+                Some(Ok(held)) if Instant::now() < held.until => {
+                    self.elector.fence.open(held.until);
+                    self.held = held;
+                }
+                Some(Err(lost)) => return self.lose(lost),
+                Some(Ok(_)) | None => {
                     return self
                         .lose(Lost::Deadline { lease: self.elector.remote.describe(), source: last_error });
                 }
@@ -107,7 +116,7 @@ impl Leadership {
     /// # Errors
     /// The request failed; the lease then expires by itself.
     pub async fn release(mut self) -> Result<(), LeaseError> {
-        self.elector.remote.metrics.leader.set(0);
+        self.lead_no_more();
         match self.give_back(&self.held.lease).await {
             // A renewal that was under way when the work ended arrived first: give that one back.
             Err(error) if error.is_conflict() => match self.elector.look().await? {
@@ -164,14 +173,19 @@ impl Leadership {
     }
 
     fn lose(&self, lost: Lost) -> Lost {
-        self.elector.remote.metrics.leader.set(0);
+        self.lead_no_more();
         lost
+    }
+
+    fn lead_no_more(&self) {
+        self.elector.fence.close();
+        self.elector.remote.metrics.leader.set(0);
     }
 }
 
 impl Drop for Leadership {
     fn drop(&mut self) {
-        self.elector.remote.metrics.leader.set(0);
+        self.lead_no_more();
     }
 }
 

@@ -15,11 +15,15 @@
 //!   *sent*, which is sooner than anybody else may take over. That holds while the monotonic clocks
 //!   of both run at rates that differ by less than `lease_duration / renew_deadline`.
 //!
+//! - What the work asks for goes through the [`Fence`], which is shut at that deadline: a process that
+//!   was stopped and goes on long after it sends nothing more.
+//!
 //! Design I7: this only keeps two controllers rare. What makes them harmless is resourceVersions on
 //! their own writes.
 
 mod decide;
 mod elector;
+mod fence;
 mod leadership;
 mod request;
 #[cfg(test)]
@@ -29,6 +33,7 @@ use std::time::Duration;
 
 pub use decide::{Candidate, Observed, Step, decide};
 pub use elector::Elector;
+pub use fence::{Fence, NotLeading};
 pub use leadership::{Leadership, Lost};
 pub use request::{LeaseError, LeaseMetrics, client_config};
 

@@ -4,13 +4,19 @@
 //! every period. Therefore a probe that timed out stays open and its target is not asked again while it
 //! hangs; its failure is said again each period (or each timeout, if that is longer), as if it had been asked
 //! and had hung again. After [`LET_GO`] it is given up, and the next one starts afresh.
+//!
+//! Times are only worth something to those who are awake: what comes of a probe during which this process
+//! [stood still](awake) is told as such, and a repetition that comes too late is left out.
 
 use std::time::Duration;
 
 use gamewarden_api::quality::{Outcome, ProbeSettings};
-use tokio::time::{Instant, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
-use super::{Answer, ProbeTarget, Prober};
+use super::{
+    Answer, ProbeTarget, Prober,
+    awake::{awake, tolerated},
+};
 
 /// How long after its timeout a hanging probe is kept.
 pub(super) const LET_GO: Duration = Duration::from_secs(30);
@@ -25,6 +31,8 @@ pub(super) struct Report {
     pub(super) hanging: bool,
     /// As in [`Answer`].
     pub(super) gone: bool,
+    /// This process stood still meanwhile: the outcome is not to be heard.
+    pub(super) asleep: bool,
 }
 
 /// Probes once and tells each outcome; returns when the probe has ended or is let go.
@@ -35,26 +43,41 @@ pub(super) async fn attempt<P: Prober>(
     mut tell: impl FnMut(Report),
 ) {
     let start = Instant::now();
-    let Answer { outcome, hanging, gone } = prober.probe(target, settings.timeout).await;
-    tell(Report { outcome: outcome.clone(), took: Some(start.elapsed()), hanging: hanging.is_some(), gone });
+    let tolerated = tolerated(settings.timeout);
+    let (answer, awake) = awake(prober.probe(target, settings.timeout), tolerated).await;
+    let Answer { outcome, hanging, gone } = answer;
+    tell(Report {
+        outcome: outcome.clone(),
+        took: Some(start.elapsed()),
+        hanging: hanging.is_some(),
+        gone,
+        asleep: !awake,
+    });
     let Some(mut hanging) = hanging else {
         return;
     };
     let every = settings.period.max(settings.timeout);
     let mut again = interval_at(Instant::now() + every, every);
+    // One failure for a long sleep, not as many as would have fitted into it.
+    again.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut let_go = std::pin::pin!(sleep(LET_GO));
     loop {
         tokio::select! {
             biased;
             () = &mut hanging => return,
             () = &mut let_go => return,
-            _ = again.tick() => tell(Report { outcome: outcome.clone(), took: None, hanging: true, gone: false }),
+            due = again.tick() => {
+                let asleep = due.elapsed() > tolerated;
+                tell(Report { outcome: outcome.clone(), took: None, hanging: true, gone: false, asleep });
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures::FutureExt;
     use gamewarden_api::types::ServiceQuality;
 
@@ -75,6 +98,15 @@ mod tests {
         }
     }
 
+    fn target() -> ProbeTarget {
+        ProbeTarget {
+            namespace: "ns".to_owned(),
+            pod: "pod".to_owned(),
+            container: "game".to_owned(),
+            handler: Handler::Exec(vec!["idle".to_owned()]),
+        }
+    }
+
     /// When which reports came, and when it ended, in seconds after the start.
     async fn seconds(hang: u64, period: i32, timeout: i32) -> (Vec<u64>, u64) {
         let quality = ServiceQuality {
@@ -82,16 +114,11 @@ mod tests {
             timeout_seconds: Some(timeout),
             ..ServiceQuality::default()
         };
-        let target = ProbeTarget {
-            namespace: "ns".to_owned(),
-            pod: "pod".to_owned(),
-            container: "game".to_owned(),
-            handler: Handler::Exec(vec!["idle".to_owned()]),
-        };
+        let target = target();
         let start = Instant::now();
         let mut told = Vec::new();
         let tell = |report: Report| {
-            assert!(report.hanging);
+            assert!(report.hanging && !report.asleep);
             assert!(matches!(report.outcome, Outcome::Failure { .. }));
             told.push(start.elapsed().as_secs());
         };
@@ -113,5 +140,37 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_command_that_never_ends_is_let_go() {
         assert_eq!(seconds(3600, 20, 1).await, (vec![1, 21], 31));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_sleep_is_told_once_and_counts_for_no_failure() {
+        let told = Mutex::new(Vec::new());
+        let start = Instant::now();
+        let tell = |report: Report| told.lock().unwrap().push((start.elapsed().as_secs(), report.asleep));
+        let quality = ServiceQuality { timeout_seconds: Some(1), ..ServiceQuality::default() };
+        let settings = ProbeSettings::of(&quality);
+        let prober = Hangs(Duration::from_secs(25));
+        // It hangs from the first second on, and is said again each third; from the fifth to the 17th nobody
+        // is awake.
+        let sleeping = async {
+            sleep(Duration::from_secs(5)).await;
+            tokio::time::advance(Duration::from_secs(12)).await;
+        };
+        let target = target();
+        tokio::join!(attempt(&prober, &target, &settings, tell), sleeping);
+        assert_eq!(
+            told.into_inner().unwrap(),
+            [(1, false), (4, false), (17, true), (20, false), (23, false)]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_of_a_probe_during_which_we_slept_is_told_as_such() {
+        let told = Mutex::new(Vec::new());
+        let tell = |report: Report| told.lock().unwrap().push((report.asleep, report.hanging));
+        let sleeping = tokio::time::advance(Duration::from_secs(12));
+        let (target, settings) = (target(), ProbeSettings::of(&ServiceQuality::default()));
+        tokio::join!(attempt(&Hangs(Duration::ZERO), &target, &settings, tell), sleeping);
+        assert_eq!(told.into_inner().unwrap(), [(true, true)]);
     }
 }

@@ -13,6 +13,7 @@ use prometheus_client::{
 #[derive(Clone, Debug)]
 pub struct Metrics {
     pub(super) probes: Family<ProbeLabels, Counter>,
+    pub(super) slept: Counter,
     pub(super) duration: Family<KindLabels, Histogram, fn() -> Histogram>,
     pub(super) lag: Histogram,
     pub(super) in_flight: Gauge,
@@ -135,6 +136,7 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self {
             probes: Family::default(),
+            slept: Counter::default(),
             duration: Family::<KindLabels, Histogram, fn() -> Histogram>::new_with_constructor(|| {
                 Histogram::new(SECONDS)
             }),
@@ -149,6 +151,11 @@ impl Metrics {
             "gamewarden_probes",
             "Probes by how they ask and what came of them",
             metrics.probes.clone(),
+        );
+        registry.register(
+            "gamewarden_probes_slept",
+            "Outcomes that were not heard because this process stood still meanwhile",
+            metrics.slept.clone(),
         );
         registry.register(
             "gamewarden_probe_duration_seconds",

@@ -20,6 +20,7 @@
 //! GameServer is made (again).
 
 mod attempt;
+mod awake;
 mod context;
 mod direct;
 mod exec;

@@ -291,6 +291,11 @@ impl<P: Prober> Runner<P> {
             // Its question is obsolete.
             _ => return,
         };
+        if report.asleep {
+            self.context.metrics.slept.inc();
+            tracing::debug!(pod = %key.pod_uid, quality = %key.quality, "not heard: this process stood still");
+            return;
+        }
         self.context.metrics.probes.get_or_create(&ProbeLabels::of(kind, &report.outcome)).inc();
         if let Some(took) = report.took {
             self.context.metrics.duration.get_or_create(&KindLabels { kind }).observe(took.as_secs_f64());

@@ -3,7 +3,11 @@
 //! They run in parallel on one cluster, each in a namespace of its own, and one of them kills the controller:
 //! none may count on a controller that is always there.
 
+mod admitted;
+mod applied;
+mod chaos;
 mod conditions;
+mod crowd;
 mod documentation;
 mod failover;
 mod failures;
@@ -12,14 +16,13 @@ mod handlers;
 mod in_place;
 mod kubectl;
 mod lifecycle;
+mod limits;
 mod metrics;
 mod objects;
+mod older;
 mod ordinals;
 mod ownership;
-
-mod admitted;
-mod applied;
-mod older;
+mod paused;
 mod refused;
 mod replaced;
 mod rest;

@@ -2,20 +2,13 @@
 
 use anyhow::{Context, Result, bail};
 use gamewarden_tests::{Gss, Manifest, cluster, controller, in_namespace};
-use kube::{Client, ResourceExt, api::GetParams, core::Request};
-
-/// Asks a pod through the API server.
-async fn get(client: &Client, pod: &str, path: &str) -> Result<String> {
-    let proxy = format!("/api/v1/namespaces/{}/pods/{pod}/proxy", controller::NAMESPACE);
-    let request = Request::new(proxy).get(path, &GetParams::default())?;
-    Ok(client.request_text(request).await?)
-}
+use kube::{Client, ResourceExt};
 
 /// `/metrics` of every pod of a role, through the API server.
 async fn scrape(client: &Client, role: &str) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     for pod in controller::pods(client, role).await? {
-        texts.push(get(client, &format!("{}:8080", pod.name_any()), "metrics").await?);
+        texts.push(controller::ask(client, &format!("{}:8080", pod.name_any()), "metrics").await?);
     }
     Ok(texts)
 }
@@ -75,7 +68,7 @@ async fn the_webhook_tells_what_it_was_asked() -> Result<()> {
     let client = cluster::client().await?;
     for pod in controller::pods(&client, "webhook").await? {
         // Somebody who has lost their way is enough.
-        let stray = get(&client, &format!("https:{}:8443", pod.name_any()), "nowhere").await;
+        let stray = controller::ask(&client, &format!("https:{}:8443", pod.name_any()), "nowhere").await;
         let refusal = format!("{:#}", stray.err().context("the webhook answers anything")?);
         assert!(refusal.contains("there are /validate and /mutate here"), "{refusal}");
     }

@@ -15,7 +15,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{Config, Elector, LeaseMetrics};
+use super::{Config, Elector, Fence, LeaseMetrics};
 
 /// What happens to one request.
 #[derive(Debug, Clone, Copy)]

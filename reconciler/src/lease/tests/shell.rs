@@ -3,9 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gamewarden_runtime::Shutdown;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, client::ClientBuilder};
 use tokio::time::Instant;
 
-use super::super::{ConfigError, Leadership, Lost, client_config, identity};
+use super::super::{ConfigError, Leadership, Lost, NotLeading, client_config, identity};
 use super::*;
 
 const LEASES: &str = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
@@ -260,6 +262,76 @@ async fn a_drain_ends_the_wait() {
     sleep(seconds(5)).await;
     shutdown.drain();
     assert!(waiting.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_fence_is_open_while_it_leads() {
+    let api = FakeApi::default();
+    let switch = Switch::default();
+    let elector = api.elector("a", switch.fate(Fate::Lost));
+    let fence = elector.fence();
+    assert!(!fence.is_open(), "it does not lead yet");
+    let mut leadership = leading(elector).await;
+    assert!(tokio::time::timeout(seconds(61), leadership.hold()).await.is_err());
+    assert!(fence.is_open(), "renewed for a minute");
+    // Renewed every other second, the last time one ago.
+    switch.throw();
+    tokio::time::advance(Duration::from_millis(8_900)).await;
+    assert!(fence.is_open());
+    tokio::time::advance(Duration::from_millis(200)).await;
+    assert!(!fence.is_open(), "the deadline has passed, whoever has noticed");
+    drop(leadership);
+    assert!(!fence.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_gives_the_lease_back_asks_for_nothing_more() {
+    let api = FakeApi::default();
+    let elector = api.elector("a", || SERVED);
+    let fence = elector.fence();
+    let leadership = leading(elector).await;
+    assert!(leadership.run(async { fence.is_open() }).await.unwrap());
+    assert!(!fence.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_one_that_no_longer_leads_is_not_sent() {
+    let api = FakeApi::default();
+    let elector = api.elector("a", || SERVED);
+    let fence = elector.fence();
+    let leadership = leading(elector).await;
+    let asked = Arc::new(AtomicUsize::new(0));
+    let service = {
+        let asked = asked.clone();
+        tower::service_fn(move |_: Request<Body>| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            async { Ok::<_, Infallible>(status(404, "NotFound", "no pod")) }
+        })
+    };
+    let client = ClientBuilder::new(service, "ns").with_layer(&fence.layer()).build();
+    let pods: Api<Pod> = Api::namespaced(client, "ns");
+    assert!(pods.get_opt("game-0").await.unwrap().is_none());
+    // Stopped in the middle of its work, for longer than the lease lasts.
+    tokio::time::advance(seconds(30)).await;
+    let error = pods.get_opt("game-0").await.unwrap_err();
+    let kube::Error::Service(source) = &error else { panic!("{error:?}") };
+    assert_eq!(source.downcast_ref(), Some(&NotLeading));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    drop(leadership);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_was_stopped_past_its_deadline_does_not_try_to_renew() {
+    let api = FakeApi::default();
+    let leadership = leading(api.elector("a", || SERVED)).await;
+    let before = api.log();
+    let work = async {
+        tokio::time::advance(seconds(30)).await;
+        std::future::pending::<()>().await;
+    };
+    let lost = leadership.run(work).await.unwrap_err();
+    assert_eq!(lost.to_string(), "leader lease ns/leader was not renewed within its deadline");
+    assert_eq!(api.log(), before, "nothing more was asked");
 }
 
 #[test]

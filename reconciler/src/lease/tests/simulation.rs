@@ -1,7 +1,9 @@
-//! I7, as far as the lease goes: whatever the network and the wall clocks do, no two candidates lead
-//! at the same time. The real shell, an API server in memory, in virtual time.
+//! I7, as far as the lease goes: whatever the network and the wall clocks do, and however long a process is
+//! stopped, no two candidates lead at the same time. The real shell, an API server in memory, in virtual time.
 
 use std::cell::Cell;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use gamewarden_runtime::Shutdown;
 use proptest::prelude::*;
@@ -56,6 +58,36 @@ fn wild_clock() -> Timestamp {
     Timestamp::from_second(NOW.get()).unwrap()
 }
 
+/// A process that is stopped every now and then, for up to a minute: it does nothing, however much is ready.
+struct Stoppable<F> {
+    process: Pin<Box<F>>,
+    /// When it is stopped next, or goes on.
+    change: Pin<Box<tokio::time::Sleep>>,
+    stopped: bool,
+}
+
+impl<F: Future> Stoppable<F> {
+    fn new(process: F) -> Self {
+        Self { process: Box::pin(process), change: Box::pin(upto(90)), stopped: false }
+    }
+}
+
+fn upto(seconds: u64) -> tokio::time::Sleep {
+    sleep(Duration::from_millis(fastrand::u64(0..seconds * 1000)))
+}
+
+impl<F: Future> Future for Stoppable<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        while self.change.as_mut().poll(context).is_ready() {
+            self.stopped = !self.stopped;
+            self.change = Box::pin(upto(if self.stopped { 60 } else { 90 }));
+        }
+        if self.stopped { Poll::Pending } else { self.process.as_mut().poll(context) }
+    }
+}
+
 /// When a process believed that it led.
 #[derive(Debug, Clone)]
 struct Reign {
@@ -66,13 +98,14 @@ struct Reign {
 }
 
 /// One replica: its process is started again whenever it ends.
-async fn replica(api: FakeApi, number: usize, reigns: Arc<Mutex<Vec<Reign>>>) {
+async fn replica(api: FakeApi, number: usize, reigns: Arc<Mutex<Vec<Reign>>>, fences: Fences) {
     let current = Arc::new(Mutex::new((Weather::Fair, Instant::now())));
     for life in 0.. {
         let identity = format!("{number}_{life}");
         let current = current.clone();
         let mut elector = api.elector(&identity, move || fate(weather(&current)));
         elector.wall = wild_clock;
+        fences.lock().unwrap().push(elector.fence());
         let mut leadership = elector.acquire(&Shutdown::new()).await.unwrap();
         let from = Instant::now();
         let work = Duration::from_millis(fastrand::u64(0..120_000));
@@ -87,6 +120,32 @@ async fn replica(api: FakeApi, number: usize, reigns: Arc<Mutex<Vec<Reign>>>) {
     }
 }
 
+/// Those of all processes that ever lived.
+type Fences = Arc<Mutex<Vec<Fence>>>;
+
+/// Gives how many fences were open at most at any time.
+fn simulate_stops(seed: u64) -> (usize, Vec<Reign>) {
+    fastrand::seed(seed);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (api, reigns, fences) = (FakeApi::default(), Arc::default(), Fences::default());
+        for number in 0..CANDIDATES {
+            let process = replica(api.clone(), number, Arc::clone(&reigns), fences.clone());
+            tokio::spawn(Stoppable::new(process));
+        }
+        let mut most = 0;
+        let end = Instant::now() + DURATION;
+        while Instant::now() < end {
+            sleep(Duration::from_millis(20)).await;
+            let open = fences.lock().unwrap().iter().filter(|fence| fence.is_open()).count();
+            most = most.max(open);
+        }
+        let reigns = reigns.lock().unwrap().clone();
+        (most, reigns)
+    })
+}
+
 fn simulate(seed: u64) -> Vec<Reign> {
     fastrand::seed(seed);
     let reigns = Arc::new(Mutex::new(Vec::new()));
@@ -95,7 +154,7 @@ fn simulate(seed: u64) -> Vec<Reign> {
     runtime.block_on(async {
         let api = FakeApi::default();
         for number in 0..CANDIDATES {
-            tokio::spawn(replica(api.clone(), number, reigns.clone()));
+            tokio::spawn(replica(api.clone(), number, reigns.clone(), Fences::default()));
         }
         sleep(DURATION).await;
     });
@@ -119,6 +178,26 @@ proptest! {
         // Nor may nobody ever lead.
         prop_assert!(reigns.len() >= 3, "{} reigns in {:?}", reigns.len(), DURATION);
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn no_two_fences_are_open_at_the_same_time_though_processes_are_stopped(seed: u64) {
+        let (most, _) = simulate_stops(seed);
+        prop_assert_eq!(most, 1);
+    }
+}
+
+#[test]
+fn stopped_processes_believe_that_they_lead_when_others_do() {
+    let overlap = |seed| {
+        let (_, mut reigns) = simulate_stops(seed);
+        reigns.sort_by_key(|reign| reign.from);
+        reigns.windows(2).any(|pair| pair[0].to > pair[1].from)
+    };
+    assert!((0..8).any(overlap), "the simulation has not met what the fence is for");
 }
 
 #[test]
