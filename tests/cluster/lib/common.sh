@@ -37,8 +37,6 @@ esac
 # follows from the folder alone, so that remains are found without trusting any file.
 ID=$(printf '%s' "$DIR" | sha256sum | cut -c1-8)
 
-NODE_NAME=node-0
-
 # ---- messages --------------------------------------------------------------
 
 # SECONDS counts from the shell's start; a sourced script keeps its caller's count.

@@ -5,9 +5,23 @@
 # kubelet's pull fails at once and says which image it was.
 PAUSE_IMAGE=registry.gamewarden.test/pause:1
 
-# import_image OCI_TAR: into the namespace of containerd where the kubelet looks.
-import_image() {
-  "$BIN/ctr" --address "$DIR/containerd.sock" --namespace k8s.io images import "$1"
+# images_of SOCKET COMMAND...: in the namespace of containerd where the kubelet looks.
+images_of() {
+  local socket=$1
+  shift
+  "$BIN/ctr" --address "$socket" --namespace k8s.io images "$@"
+}
+
+# import_image OCI_TAR: into the node.
+import_image() { images_of "$SOCKET" import "$1"; }
+
+# All that node 0 has, into the node.
+copy_images() {
+  local names
+  # By name; by digest they are the same ones once more.
+  names=$(images_of "$DIR/containerd.sock" ls --quiet | grep -v '^sha256:\|@sha256:')
+  # shellcheck disable=SC2086 # one word each
+  images_of "$DIR/containerd.sock" export - $names | images_of "$SOCKET" import -
 }
 
 # The sandbox of every pod, from the program that is the node's init as well.
