@@ -11,6 +11,7 @@
 //!   player      a connection to a game port
 //!   exec        a command in a pod
 //!   controller  the installed controllers: who leads, and its end by SIGKILL
+//!   node        a second node: added, lost, removed
 //!   dump        the state of a namespace, for people who read a failed test
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod gss;
 pub mod kubectl;
 pub mod manifest;
 mod namespace;
+pub mod node;
 pub mod player;
 pub mod wait;
 

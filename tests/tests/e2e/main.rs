@@ -16,6 +16,7 @@ mod rest;
 mod restarts;
 mod results;
 mod scale_down;
+mod two_nodes;
 mod update;
 mod variants;
 mod walkthrough;
