@@ -69,6 +69,11 @@ unit: ## Unit and property tests, without a cluster
 e2e: cluster ## End-to-end tests on the cluster
 	@$(nextest) -p gamewarden-tests
 
+.PHONY: test-matrix
+test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (builds both the first time)
+	@tests/toolchain
+	@tests/matrix
+
 .PHONY: generate
 generate: ## Write the generated files: the chart's CRDs
 	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-api --test crds
