@@ -137,6 +137,16 @@ in_node() {
   nsenter --target "$INIT" --mount --net --pid -- "$@"
 }
 
+# What outlives us must not hold what we were given: a lock of ours, or one that somebody took
+# around us (flock FILE tests/cluster/up).
+close_inherited() {
+  local fd
+  for fd in "/proc/$BASHPID/fd"/*; do
+    fd=${fd##*/}
+    [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true
+  done
+}
+
 # start_component NAME COMMAND...: in the node, for good, with a log of its own.
 # setsid --fork leaves the component to the node's init, so that no process of ours
 # outside the namespaces lingers as its parent. The environment is a bare one: a person's
@@ -146,9 +156,10 @@ start_component() {
   shift
   (
     join_cgroups || exit 1
+    close_inherited
     exec env -i PATH="$BIN:$PATH" HOME=/ TMPDIR=/run/gamewarden/tmp \
       nsenter --target "$INIT" --mount --net --pid -- \
-      setsid --fork "$@" >>"$NODE_LOGS/$name.log" 2>&1 </dev/null {LOCK_FD}>&-
+      setsid --fork "$@" >>"$NODE_LOGS/$name.log" 2>&1 </dev/null
   ) || die_with_log "$NODE_LOGS/$name.log" "$name could not be started"
 }
 
@@ -158,8 +169,9 @@ start_node() {
   mkdir -p "$NODE_STATE" "$NODE_LOGS" "$CONF"
   (
     join_cgroups || exit 1
+    close_inherited
     exec env -i PATH="$PATH" unshare --mount --net --pid --fork --propagation slave -- \
-      bash "$CLUSTER_SRC/lib/node-init" "$NODE_STATE" "$BIN/pause" >>"$NODE_LOGS/node.log" 2>&1 </dev/null {LOCK_FD}>&-
+      bash "$CLUSTER_SRC/lib/node-init" "$NODE_STATE" "$BIN/pause" >>"$NODE_LOGS/node.log" 2>&1 </dev/null
   ) &
   disown
   local deadline=$((SECONDS + 20))

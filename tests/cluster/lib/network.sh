@@ -10,7 +10,7 @@
 # to node 0, which routes between them: the host sees nothing of them.
 
 VETH=gw-$ID
-NETWORKS=(213 214 215 216 217 218 219 220)
+NETWORKS=({213..239})
 
 use_network() {
   NETWORK=$1
@@ -72,7 +72,7 @@ make_network() {
     ip -4 route replace "10.$n.0.0/16" via "$NODE_IP" dev "$VETH"
     return 0
   done
-  die "no free network: 10.N.0.0/16 is taken for every N of ${NETWORKS[*]}"
+  die "no free network: 10.N.0.0/16 is taken for every N from ${NETWORKS[0]} to ${NETWORKS[-1]}"
 }
 
 # Is the veth up, and which network did it get?
