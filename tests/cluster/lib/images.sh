@@ -15,13 +15,15 @@ images_of() {
 # import_image OCI_TAR: into the node.
 import_image() { images_of "$SOCKET" import "$1"; }
 
-# All that node 0 has, into the node.
+# All that node 0 has, into the node. Through a file: from a pipe that is slow to begin, ctr
+# now and then takes nothing ("unrecognized image format").
 copy_images() {
-  local names
+  local names file=$NODE_STATE/images.tar
   # By name; by digest they are the same ones once more.
-  names=$(images_of "$DIR/containerd.sock" ls --quiet | grep -v '^sha256:\|@sha256:')
-  # shellcheck disable=SC2086 # one word each
-  images_of "$DIR/containerd.sock" export - $names | images_of "$SOCKET" import -
+  names=$(images_of "$DIR/containerd.sock" ls --quiet | grep -v '^sha256:\|@sha256:') &&
+    # shellcheck disable=SC2086 # one word each
+    images_of "$DIR/containerd.sock" export "$file" $names && images_of "$SOCKET" import "$file" &&
+    rm "$file"
 }
 
 # The sandbox of every pod, from the program that is the node's init as well.
