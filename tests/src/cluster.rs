@@ -62,10 +62,13 @@ pub fn repository() -> PathBuf {
     tests.parent().unwrap_or(tests).to_owned()
 }
 
-/// A program of the test cluster.
+/// A program of the test cluster, or of the PATH where the cluster is another.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
-    folder().join("bin").join(name)
+    match which() {
+        Ok(Which::Existing(_)) => name.into(),
+        _ => folder().join("bin").join(name),
+    }
 }
 
 /// kubectl, for the cluster under test.
@@ -80,7 +83,7 @@ pub fn kubectl() -> Result<Command> {
             command
         }
         Which::Existing(context) => {
-            let mut command = Command::new("kubectl");
+            let mut command = Command::new(program("kubectl"));
             command.args(context.iter().flat_map(|context| ["--context", context]));
             command
         }
@@ -115,8 +118,16 @@ pub async fn client() -> Result<Client> {
     Ok(client)
 }
 
-/// That of the repository's test cluster.
-fn kubeconfig() -> Result<PathBuf> {
+/// The kubeconfig, as the variable of that name has it: that of the repository's test cluster, or the
+/// caller's. (The context is not in it: see [`kubectl`].)
+///
+/// # Errors
+/// There is none; the text says how to get one.
+pub fn kubeconfig() -> Result<PathBuf> {
+    if let Which::Existing(_) = which()? {
+        let home = || env::home_dir().map(|home| home.join(".kube/config"));
+        return text("KUBECONFIG").map(Into::into).or_else(home).context("no KUBECONFIG, and no home folder");
+    }
     let path = folder().join("kubeconfig");
     if !path.exists() {
         bail!("no cluster to test on: there is no {}; run `make cluster`", path.display());
