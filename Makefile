@@ -4,7 +4,19 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
 
-CLUSTER := $(or $(GAMEWARDEN_CLUSTER_DIR),$(CURDIR)/.cluster)
+folder := $(or $(GAMEWARDEN_CLUSTER_DIR),$(CURDIR)/.cluster)
+
+# The test cluster of this checkout; or, with CLUSTER=existing, that of the current kubectl context, which
+# is asked once, so that all of a run goes to the same one.
+ifeq ($(CLUSTER),existing)
+export CLUSTER
+export GAMEWARDEN_CONTEXT := $(or $(GAMEWARDEN_CONTEXT),$(shell kubectl config current-context))
+up = tests/existing-cluster
+down = tests/uninstall
+else
+up = tests/cluster/up
+down = tests/cluster/down
+endif
 
 # Tools: tests/tools prints the folder that it installed them in.
 nextest = tools=$$(tests/tools nextest) && PATH="$$tools:$$PATH" cargo nextest run
@@ -17,19 +29,19 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: cluster
-cluster: ## Bring up a real one-node Kubernetes with Gamewarden in it (root; Debian)
-	@tests/cluster/up
+cluster: ## Bring up a real Kubernetes with Gamewarden in it (root; Debian)
+	@$(up)
 	@tests/toolchain
 	@tests/images/build --import
 	@tests/install
 
 .PHONY: cluster-down
 cluster-down: ## Take the cluster away, and all that it left on the machine
-	@tests/cluster/down
+	@$(down)
 
 .PHONY: demo
 demo: ## Watch the manual's two walkthroughs happen
-	@tests/cluster/up
+	@$(up)
 	@tests/toolchain
 	@tests/images/build --import
 	@tests/demo/run
@@ -41,7 +53,7 @@ demo-down: cluster-down ## Remove all that the demo made, the cluster included
 test: ## All checks and all tests; brings the cluster up and leaves it up
 	@tests/toolchain
 	@$(MAKE) --no-print-directory fmt-check lint deny
-	@tests/cluster/up
+	@$(up)
 	@tests/toolchain
 	@tests/images/build --import
 	@tests/chart/check
@@ -64,6 +76,11 @@ failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDE
 .PHONY: hundred
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
 	@tests/bench/hundred
+
+.PHONY: test-matrix
+test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (builds both the first time)
+	@tests/toolchain
+	@tests/matrix
 
 .PHONY: generate
 generate: ## Write the generated files: the chart's CRDs, the table of values in docs/install.md
@@ -93,4 +110,4 @@ images: ## Make the container images as OCI archives, in .cluster/images
 .PHONY: clean
 clean: ## Remove what was built here (the cluster has cluster-down)
 	cargo clean
-	rm -rf $(CLUSTER)/images
+	rm -rf $(folder)/images

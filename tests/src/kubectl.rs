@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, process::Stdio};
 
 use anyhow::{Context, Result, bail};
-use tokio::{io::AsyncWriteExt, process::Command};
+use tokio::io::AsyncWriteExt;
 
 use crate::{Namespace, cluster};
 
@@ -23,9 +23,8 @@ pub struct Output {
 /// # Errors
 /// It could not be run. That it failed is in the output.
 pub async fn run(args: &[impl AsRef<str>], stdin: Option<&str>) -> Result<Output> {
-    let mut command = Command::new(cluster::program("kubectl"));
+    let mut command = cluster::kubectl()?;
     command
-        .env("KUBECONFIG", cluster::kubeconfig()?)
         .args(args.iter().map(AsRef::as_ref))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

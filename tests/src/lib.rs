@@ -14,6 +14,7 @@
 //!   told        tells the server of `tests/server` how to answer probes
 //!   rest        whether anything is written
 //!   history     every pod that was ever there
+//!   node        a second node: added, lost, removed
 //!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
 //!   documentation  the YAML that the documentation shows
 //!   dump        the state of a namespace, for people who read a failed test
@@ -32,6 +33,7 @@ pub mod history;
 pub mod kubectl;
 pub mod manifest;
 mod namespace;
+pub mod node;
 pub mod player;
 mod rest;
 mod told;

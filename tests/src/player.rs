@@ -1,4 +1,6 @@
 //! A player: a real connection to a game port.
+//!
+//! To a node of ours there is a route; into somebody's own cluster the API server forwards the port.
 
 use std::time::Duration;
 
@@ -6,12 +8,21 @@ use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufStream},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufStream},
     net::TcpStream,
     time::timeout,
 };
 
-use crate::{Namespace, wait};
+use crate::{
+    Namespace,
+    cluster::{Which, which},
+    wait,
+};
+
+/// What bytes go through, both ways.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// The game port of the demo's game servers.
 const PORT: u16 = 25565;
@@ -20,7 +31,7 @@ const PORT: u16 = 25565;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Plays until dropped.
-pub struct Player(BufStream<TcpStream>);
+pub struct Player(BufStream<Box<dyn Wire>>);
 
 impl Player {
     /// Enters a server; returns when it has said welcome.
@@ -30,10 +41,9 @@ impl Player {
     pub async fn enter(namespace: &Namespace, server: &str) -> Result<Self> {
         let has_address = |pod: &Pod| address(pod).is_some();
         let pod = wait::one(&namespace.api::<Pod>(), server, "the pod has an address", has_address).await?;
-        let address = address(&pod).context("an address")?;
-        let connect = timeout(PATIENCE, TcpStream::connect((address, PORT)));
-        let stream = connect.await?.with_context(|| format!("a player cannot enter {}", pod.name_any()))?;
-        let mut player = Self(BufStream::new(stream));
+        let connect = timeout(PATIENCE, connect(namespace, &pod));
+        let wire = connect.await?.with_context(|| format!("a player cannot enter {}", pod.name_any()))?;
+        let mut player = Self(BufStream::new(wire));
         let welcome = player.line().await?;
         ensure!(welcome == "welcome", "{server} said {welcome:?}");
         Ok(player)
@@ -55,6 +65,15 @@ impl Player {
         ensure!(read > 0, "the player was disconnected");
         Ok(line.trim_end().to_owned())
     }
+}
+
+async fn connect(namespace: &Namespace, pod: &Pod) -> Result<Box<dyn Wire>> {
+    if which()? == Which::Own {
+        let address = address(pod).context("an address")?;
+        return Ok(Box::new(TcpStream::connect((address, PORT)).await?));
+    }
+    let mut forwarded = namespace.api::<Pod>().portforward(&pod.name_any(), &[PORT]).await?;
+    Ok(Box::new(forwarded.take_stream(PORT).context("a stream for each port")?))
 }
 
 fn address(pod: &Pod) -> Option<String> {

@@ -80,31 +80,46 @@ under_lock() {
 
 # ---- another Kubernetes version than the pinned one ------------------------------
 
+# Is K8S_VERSION another one than build/kubernetes pins?
+derived() {
+  [ "$(pinned "$CLUSTER_SRC/build/kubernetes" k8s.io/kubernetes)" != "v$K8S_VERSION" ]
+}
+
+DERIVED_SOURCE=$CACHE/modules/kubernetes-$K8S_VERSION
+
 # Where the sources of GROUP's module are.
 source_of() {
-  if [ "$1" = kubernetes ] &&
-    [ "$(pinned "$CLUSTER_SRC/build/kubernetes" k8s.io/kubernetes)" != "v$K8S_VERSION" ]; then
-    echo "$CACHE/modules/kubernetes-$K8S_VERSION"
+  if [ "$1" = kubernetes ] && derived; then
+    echo "$DERIVED_SOURCE"
   else
     echo "$CLUSTER_SRC/build/$1"
   fi
 }
 
-# Kubernetes publishes its staging modules as v0.MINOR.PATCH. Everything else that its
-# go.mod asks for follows from it; sums come from Go's checksum database this once.
+# A go.mod for K8S_VERSION, made of what that version's own go.mod says: its Go, its etcd, and
+# its staging modules (1.36 has others than 1.33), which are published as v0.MINOR.PATCH.
+# Sums come from Go's checksum database this once.
 derive_kubernetes() {
-  local from=$CLUSTER_SRC/build/kubernetes into=$1 pinned
+  local from=$CLUSTER_SRC/build/kubernetes into=$1 theirs
   [ ! -e "$into/go.sum" ] || return 0
-  pinned=$(pinned "$from" k8s.io/kubernetes)
   rm -rf "$into.new"
   mkdir -p "$into.new"
   cp -r "$from/." "$into.new"
   cd "$into.new"
-  rm go.sum
-  # The indirect requirements of the pinned version would hold an older one up.
-  sed -i -e '/\/\/ indirect$/d' \
-    -e "s| $pinned\$| v$K8S_VERSION|" \
-    -e "s| v0\.${pinned#v1.}\$| v0.${K8S_VERSION#1.}|" go.mod
+  rm go.mod go.sum
+  # Outside any module, so that only the path is asked for.
+  theirs=$(cd / && GO111MODULE=on go_build mod download -json "k8s.io/kubernetes@v$K8S_VERSION" |
+    sed -n 's/^[[:space:]]*"GoMod": "\(.*\)",*$/\1/p')
+  [ -r "$theirs" ] || { echo "the module proxy does not serve k8s.io/kubernetes v$K8S_VERSION" && return 1; }
+  {
+    echo 'module gamewarden.dev/tests/cluster/kubernetes'
+    sed -n 's/^go /\n&/p' "$theirs"
+    sed -n 's|^[[:space:]]*\(go.etcd.io/etcd/server/v3 v[^ ]*\).*|\nrequire \1|p' "$theirs"
+    printf 'require k8s.io/kubernetes v%s\n\nreplace (\n' "$K8S_VERSION"
+    sed -n "s|^[[:space:]]*\(replace \)\?\([^ ]*\) => ./staging/src/.*|\t\2 => \2 v0.${K8S_VERSION#1.}|p" \
+      "$theirs"
+    echo ')'
+  } >go.mod
   go_build mod tidy
   rm -rf "$into"
   mv -T "$into.new" "$into"
@@ -118,7 +133,8 @@ cache_of() {
   local group=$1 source=$2 key
   key=$(
     {
-      echo "1 $K8S_VERSION $(programs_of "$group" | tr '\n' ' ')"
+      # (The flags below say which Kubernetes: the other groups are the same for each.)
+      echo "2 $(programs_of "$group" | tr '\n' ' ')"
       link_flags "$group" "$source"
       build_tags "$group"
       cd "$source"

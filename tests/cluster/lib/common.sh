@@ -37,8 +37,6 @@ esac
 # follows from the folder alone, so that remains are found without trusting any file.
 ID=$(printf '%s' "$DIR" | sha256sum | cut -c1-8)
 
-NODE_NAME=node-0
-
 # ---- messages --------------------------------------------------------------
 
 # SECONDS counts from the shell's start; a sourced script keeps its caller's count.
@@ -144,6 +142,18 @@ require_machine() {
   has_capability 12 ||
     die "this needs CAP_NET_ADMIN, which root does not have here (an unprivileged" \
       "container?): without it there is no network for a node"
+}
+
+# require_watchers NUMBER: that many more inotify instances. The machine has a limit for each user,
+# often 128, and all clusters together share it; components that get none fail in odd ways.
+require_watchers() {
+  local limit used
+  limit=$(cat /proc/sys/fs/inotify/max_user_instances 2>/dev/null || echo 1000000)
+  used=$({ find /proc/[0-9]*/fd -lname anon_inode:inotify -printf . 2>/dev/null || true; } | wc -c)
+  [ $((used + $1)) -le "$limit" ] ||
+    die "this needs $1 more inotify instances, and $used of the machine's $limit are in use (a cluster" \
+      "has 20, each further node 9): take others down, or" \
+      "sysctl -w fs.inotify.max_user_instances=1024"
 }
 
 # ---- one at a time ---------------------------------------------------------

@@ -15,7 +15,7 @@ start_apiserver() {
   local flags=(
     --etcd-servers http://127.0.0.1:2379
     --bind-address 0.0.0.0
-    --advertise-address "$NODE_IP"
+    --advertise-address "$API_IP"
     --secure-port 6443
     --tls-cert-file "$PKI/apiserver.crt"
     --tls-private-key-file "$PKI/apiserver.key"
@@ -48,6 +48,7 @@ start_apiserver() {
 
 # Limits on requests are those of a larger cluster: with the defaults the controller manager
 # needs 5 s to begin and a set of 250 pods crawls. Elections are off: there is one of each, and a lease would only delay it by seconds.
+# A lost node is noticed after 20 s instead of 50: tests wait for it.
 start_controllers() {
   start_component kube-controller-manager "$BIN/kube-controller-manager" \
     --kubeconfig "$PKI/controller-manager.kubeconfig" \
@@ -58,6 +59,7 @@ start_controllers() {
     --cluster-signing-cert-file "$PKI/ca.crt" --cluster-signing-key-file "$PKI/ca.key" \
     --use-service-account-credentials --bind-address 127.0.0.1 --leader-elect=false \
     --kube-api-qps 300 --kube-api-burst 600 \
+    --node-monitor-grace-period 20s --node-monitor-period 2s \
     --flex-volume-plugin-dir /var/lib/kubelet/volume-plugins
   start_component kube-scheduler "$BIN/kube-scheduler" \
     --kubeconfig "$PKI/scheduler.kubeconfig" --kube-api-qps 300 --kube-api-burst 600 \

@@ -49,9 +49,15 @@ at_least() {
   [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
-# The highest `go` line among our modules.
+# The highest `go` line among our modules. What another Kubernetes asks for is not known before
+# it is resolved: GO_VERSION then, which is chosen to build any.
 go_needed() {
-  sed -n 's/^go //p' "$CLUSTER_SRC"/build/*/go.mod | sort -V | tail -n 1
+  local derived=()
+  if derived; then
+    [ -e "$DERIVED_SOURCE/go.mod" ] || { echo "$GO_VERSION" && return; }
+    derived=("$DERIVED_SOURCE/go.mod")
+  fi
+  sed -n 's/^go //p' "$CLUSTER_SRC"/build/*/go.mod "${derived[@]}" | sort -V | tail -n 1
 }
 
 any_go() {

@@ -5,9 +5,25 @@
 # kubelet's pull fails at once and says which image it was.
 PAUSE_IMAGE=registry.gamewarden.test/pause:1
 
-# import_image OCI_TAR: into the namespace of containerd where the kubelet looks.
-import_image() {
-  "$BIN/ctr" --address "$DIR/containerd.sock" --namespace k8s.io images import "$1"
+# images_of SOCKET COMMAND...: in the namespace of containerd where the kubelet looks.
+images_of() {
+  local socket=$1
+  shift
+  "$BIN/ctr" --address "$socket" --namespace k8s.io images "$@"
+}
+
+# import_image OCI_TAR: into the node.
+import_image() { images_of "$SOCKET" import "$1"; }
+
+# All that node 0 has, into the node. Through a file: from a pipe that is slow to begin, ctr
+# now and then takes nothing ("unrecognized image format").
+copy_images() {
+  local names file=$NODE_STATE/images.tar
+  # By name; by digest they are the same ones once more.
+  names=$(images_of "$DIR/containerd.sock" ls --quiet | grep -v '^sha256:\|@sha256:') &&
+    # shellcheck disable=SC2086 # one word each
+    images_of "$DIR/containerd.sock" export "$file" $names && images_of "$SOCKET" import "$file" &&
+    rm "$file"
 }
 
 # The sandbox of every pod, from the program that is the node's init as well.

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
-# The node as the kernel sees it: cgroups, a PID + mount + network namespace, a veth.
+# A node as the kernel sees it: cgroups, and a PID + mount + network namespace.
 #
-# Who belongs to the node is asked of the kernel: the members of our cgroups, whose name
-# follows from the folder (ID). No pid file is ever trusted, so none is written.
+# Who belongs to a node is asked of the kernel: the members of its cgroups, whose name
+# follows from the folder (ID) and the node's number. No pid file is ever trusted, so none
+# is written.
 
-CGROUP=gamewarden-$ID
-VETH=gw-$ID
+# shellcheck source=network.sh
+. "$CLUSTER_SRC/lib/network.sh"
+# shellcheck source=nodes.sh
+. "$CLUSTER_SRC/lib/nodes.sh"
 
 # ---- cgroups ---------------------------------------------------------------
 
@@ -50,10 +53,11 @@ make_cgroups() {
   done
 }
 
+# Of any node of this cluster.
 cgroups_exist() {
   local top
   for top in $(cgroup_hierarchies); do
-    [ ! -d "$top/$CGROUP" ] || return 0
+    [ -z "$(compgen -G "$top/gamewarden-$ID*")" ] || return 0
   done
   return 1
 }
@@ -117,10 +121,11 @@ component_alive() {
 }
 
 components_alive() {
-  local running name
+  local running name control_plane=()
+  [ "$NODE" != 0 ] ||
+    control_plane=(etcd kube-apiserver kube-controller-manager kube-scheduler)
   running=$(components)
-  for name in etcd kube-apiserver kube-controller-manager kube-scheduler \
-    containerd kubelet kube-proxy; do
+  for name in "${control_plane[@]}" containerd kubelet kube-proxy; do
     component_alive "$name" "$running" || return 1
   done
 }
@@ -132,6 +137,16 @@ in_node() {
   nsenter --target "$INIT" --mount --net --pid -- "$@"
 }
 
+# What outlives us must not hold what we were given: a lock of ours, or one that somebody took
+# around us (flock FILE tests/cluster/up).
+close_inherited() {
+  local fd
+  for fd in "/proc/$BASHPID/fd"/*; do
+    fd=${fd##*/}
+    [ "$fd" -le 2 ] || eval "exec $fd>&-" 2>/dev/null || true
+  done
+}
+
 # start_component NAME COMMAND...: in the node, for good, with a log of its own.
 # setsid --fork leaves the component to the node's init, so that no process of ours
 # outside the namespaces lingers as its parent. The environment is a bare one: a person's
@@ -141,94 +156,31 @@ start_component() {
   shift
   (
     join_cgroups || exit 1
+    close_inherited
     exec env -i PATH="$BIN:$PATH" HOME=/ TMPDIR=/run/gamewarden/tmp \
       nsenter --target "$INIT" --mount --net --pid -- \
-      setsid --fork "$@" >>"$LOGS/$name.log" 2>&1 </dev/null {LOCK_FD}>&-
-  ) || die_with_log "$LOGS/$name.log" "$name could not be started"
+      setsid --fork "$@" >>"$NODE_LOGS/$name.log" 2>&1 </dev/null
+  ) || die_with_log "$NODE_LOGS/$name.log" "$name could not be started"
 }
 
 start_node() {
   make_cgroups || die "the cgroups of the node could not be made under /sys/fs/cgroup" \
     "(in a container of version 2? its processes must first leave the topmost group)"
-  mkdir -p "$STATE"
+  mkdir -p "$NODE_STATE" "$NODE_LOGS" "$CONF"
   (
     join_cgroups || exit 1
+    close_inherited
     exec env -i PATH="$PATH" unshare --mount --net --pid --fork --propagation slave -- \
-      bash "$CLUSTER_SRC/lib/node-init" "$DIR" >>"$LOGS/node.log" 2>&1 </dev/null {LOCK_FD}>&-
+      bash "$CLUSTER_SRC/lib/node-init" "$NODE_STATE" "$BIN/pause" >>"$NODE_LOGS/node.log" 2>&1 </dev/null
   ) &
   disown
   local deadline=$((SECONDS + 20))
   # node-init says so once all mounts are in place, just before it becomes `pause`.
-  until [ -e "$STATE/node-ready" ] && node_alive; do
+  until [ -e "$NODE_STATE/ready" ] && node_alive; do
     [ "$SECONDS" -lt "$deadline" ] ||
-      die_with_log "$LOGS/node.log" "the namespaces of the node did not come up"
+      die_with_log "$NODE_LOGS/node.log" "the namespaces of the node did not come up"
     sleep 0.05
   done
-}
-
-# ---- network ----------------------------------------------------------------
-
-# A cluster has one /16 of its own, 10.N.0.0/16:
-#   10.N.0.0/22    pods            10.N.128.0/20  services
-#   10.N.255.1/30  the host's end  10.N.255.2/30  the node
-# and the host routes the whole /16 into the node: pods, services and the API server are
-# reached from the host directly. The host forwards nothing and gets no iptables rule, so
-# that pods reach the host but no further, which is all that a test should need.
-NETWORKS=(213 214 215 216 217 218 219 220)
-
-use_network() {
-  NETWORK=$1
-  POD_CIDR=10.$NETWORK.0.0/22
-  POD_GATEWAY=10.$NETWORK.0.1
-  SERVICE_CIDR=10.$NETWORK.128.0/20
-  KUBERNETES_SERVICE_IP=10.$NETWORK.128.1
-  DNS_SERVICE_IP=10.$NETWORK.128.10
-  HOST_IP=10.$NETWORK.255.1
-  NODE_IP=10.$NETWORK.255.2
-}
-
-# Another route inside the /16 would win over ours; one that covers it (a VPN's 10/8)
-# would lose to ours and hide part of that network. Both count as taken.
-network_taken() {
-  [ -n "$(ip -4 route show table all root "10.$1.0.0/16")" ] ||
-    ip -4 route show match "10.$1.0.0/16" | grep -qv '^default'
-}
-
-# The route is the claim: the kernel lets one of two clusters add it, so that no lock
-# between checkouts is needed and no claim outlives its interface.
-make_network() {
-  local n
-  ip link add "$VETH" type veth peer name eth0 netns "$INIT"
-  ip link set "$VETH" up
-  for n in "${NETWORKS[@]}"; do
-    network_taken "$n" && continue
-    ip -4 route add "10.$n.0.0/16" dev "$VETH" scope link 2>/dev/null || continue
-    use_network "$n"
-    ip -4 addr add "$HOST_IP/30" dev "$VETH"
-    in_node sh -ec "
-      ip link set lo up
-      ip -4 addr add $NODE_IP/30 dev eth0
-      ip link set eth0 up
-      ip -4 route add default via $HOST_IP
-      echo 1 >/proc/sys/net/ipv4/ip_forward
-      # An address of a pod or a service that is not there is refused at once. Unknown, it
-      # would go to the host, which sends it back here.
-      ip -4 route add unreachable $POD_CIDR
-      iptables -w -A OUTPUT -d $SERVICE_CIDR -j REJECT
-      iptables -w -A FORWARD -d $SERVICE_CIDR -j REJECT
-    "
-    ip -4 route replace "10.$n.0.0/16" via "$NODE_IP" dev "$VETH"
-    return 0
-  done
-  die "no free network: 10.N.0.0/16 is taken for every N of ${NETWORKS[*]}"
-}
-
-# Is the veth up, and which network did it get?
-network_is_ours() {
-  local address
-  address=$(ip -4 -o addr show dev "$VETH" 2>/dev/null | awk '{ print $4 }')
-  [[ $address =~ ^10\.([0-9]+)\.255\.1/30$ ]] || return 1
-  use_network "${BASH_REMATCH[1]}"
 }
 
 # ---- the end -----------------------------------------------------------------
@@ -237,7 +189,7 @@ network_is_ours() {
 # A process that joined our cgroup but not yet the namespace goes one by one.
 kill_node() {
   local pid deadline=$((SECONDS + 20)) left
-  ip link delete "$VETH" 2>/dev/null || true
+  [ "$NODE" != 0 ] || ip link delete "$VETH" 2>/dev/null || true
   while :; do
     if node_alive; then
       kill -KILL "$INIT" 2>/dev/null || true
@@ -284,17 +236,26 @@ unmount_below() {
 
 remove_state() {
   unmount_below "$DIR"
-  rm -rf --one-file-system "$STATE" "$KUBECONFIG_FILE" "$DIR/containerd.sock"
+  rm -rf --one-file-system "$STATE" "$KUBECONFIG_FILE" "$DIR"/{containerd,node-*}.sock
 }
 
-# Whatever the kernel holds of this cluster is gone afterwards.
+# Whatever the kernel holds of the node is gone afterwards.
 end_node() {
   kill_node
   remove_cgroups
 }
 
+# And of the cluster.
+end_cluster() {
+  local number
+  for number in $(added_nodes) 0; do
+    use_node "$number"
+    end_node
+  done
+}
+
 # And whatever it left on the disk.
-clean_node() {
-  end_node
+clean_cluster() {
+  end_cluster
   remove_state
 }

@@ -2,8 +2,6 @@
 # containerd, the kubelet and kube-proxy. Paths are the usual ones of a node: the mount
 # namespace puts them into the cluster's folder (see node-init).
 
-CONF=$STATE/conf
-
 start_containerd() {
   local snapshotter=overlayfs
   # An overlay cannot lie on another one (a checkout inside a container).
@@ -63,8 +61,14 @@ JSON
   start_component containerd "$BIN/containerd" --config "$CONF/containerd.toml"
 }
 
-containerd_ready() { "$BIN/ctr" --address "$DIR/containerd.sock" version; }
+link_socket() {
+  ln -sfn "${NODE_STATE#"$DIR"/}/run/containerd/containerd.sock" "$SOCKET"
+}
 
+containerd_ready() { "$BIN/ctr" --address "$SOCKET" version; }
+
+# start_kubelet [TAINT]: one as in a Node's spec. It is there from the beginning, so that
+# nothing slips in before.
 start_kubelet() {
   cat >"$CONF/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -75,8 +79,8 @@ authentication:
   webhook: {enabled: true}
   x509: {clientCAFile: $PKI/ca.crt}
 authorization: {mode: Webhook}
-tlsCertFile: $PKI/kubelet.crt
-tlsPrivateKeyFile: $PKI/kubelet.key
+tlsCertFile: $PKI/$NODE_NAME.crt
+tlsPrivateKeyFile: $PKI/$NODE_NAME.key
 clusterDomain: cluster.local
 clusterDNS: [$DNS_SERVICE_IP]
 podCIDR: $POD_CIDR
@@ -98,9 +102,12 @@ evictionHard:
 serializeImagePulls: false
 # Tests look at events: none is dropped.
 eventRecordQPS: 0
+# Renewed every 5 s: see the controller manager's grace period.
+nodeLeaseDurationSeconds: 20
+registerWithTaints: [${1:-}]
 YAML
   start_component kubelet "$BIN/kubelet" --config "$CONF/kubelet.yaml" \
-    --kubeconfig "$PKI/kubelet.kubeconfig" --hostname-override "$NODE_NAME" \
+    --kubeconfig "$PKI/$NODE_NAME.kubeconfig" --hostname-override "$NODE_NAME" \
     --node-ip "$NODE_IP" --root-dir /var/lib/kubelet
 }
 
@@ -111,7 +118,7 @@ apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: iptables
 clientConnection: {kubeconfig: $PKI/proxy.kubeconfig}
-clusterCIDR: $POD_CIDR
+clusterCIDR: $ALL_PODS_CIDR
 hostnameOverride: $NODE_NAME
 conntrack:
   maxPerCore: 0

@@ -37,7 +37,7 @@ kind: Config
 clusters:
   - name: gamewarden
     cluster:
-      server: https://$NODE_IP:6443
+      server: https://$API_IP:6443
       certificate-authority-data: $(base64 -w0 "$PKI/ca.crt")
 users:
   - name: $1
@@ -60,11 +60,9 @@ make_pki() {
   authority front-proxy-ca gamewarden-test-front-proxy-ca
 
   certificate ca apiserver /CN=kube-apiserver serverAuth \
-    "IP:$NODE_IP,IP:$KUBERNETES_SERVICE_IP,IP:127.0.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local"
+    "IP:$API_IP,IP:$KUBERNETES_SERVICE_IP,IP:127.0.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local"
   certificate ca apiserver-kubelet-client /O=system:masters/CN=kube-apiserver-kubelet-client clientAuth
   certificate front-proxy-ca front-proxy-client /CN=front-proxy-client clientAuth
-  certificate ca kubelet "/O=system:nodes/CN=system:node:$NODE_NAME" clientAuth,serverAuth \
-    "IP:$NODE_IP,DNS:$NODE_NAME"
   certificate ca admin /O=system:masters/CN=admin clientAuth
   certificate ca controller-manager /CN=system:kube-controller-manager clientAuth
   certificate ca scheduler /CN=system:kube-scheduler clientAuth
@@ -73,11 +71,19 @@ make_pki() {
   new_key service-accounts
   openssl pkey -in "$PKI/service-accounts.key" -pubout -out "$PKI/service-accounts.pub"
 
-  for name in kubelet controller-manager scheduler proxy; do
+  make_node_pki
+  for name in controller-manager scheduler proxy; do
     kubeconfig "$name" >"$PKI/$name.kubeconfig"
   done
   # The person's own, and whole or absent.
   kubeconfig admin >"$KUBECONFIG_FILE.new"
   chmod 600 "$KUBECONFIG_FILE.new"
   mv "$KUBECONFIG_FILE.new" "$KUBECONFIG_FILE"
+}
+
+# The kubelet's own: no node can speak for another.
+make_node_pki() {
+  certificate ca "$NODE_NAME" "/O=system:nodes/CN=system:node:$NODE_NAME" clientAuth,serverAuth \
+    "IP:$NODE_IP,DNS:$NODE_NAME"
+  kubeconfig "$NODE_NAME" >"$PKI/$NODE_NAME.kubeconfig"
 }

@@ -8,19 +8,19 @@ wait_for() {
   shift 3
   until "$@" >/dev/null 2>&1; do
     node_alive ||
-      die_with_log "$LOGS/node.log" "the node died while waiting for $what"
+      die_with_log "$NODE_LOGS/node.log" "the node died while waiting for $what"
     # In its first moment a component is still the command that starts it.
     [ "$SECONDS" -lt $((began + 3)) ] || component_alive "$component" ||
-      die_with_log "$LOGS/$component.log" "$component ended while waiting for $what"
+      die_with_log "$NODE_LOGS/$component.log" "$component ended while waiting for $what"
     [ "$SECONDS" -lt $((began + limit)) ] ||
-      die_with_log "$LOGS/$component.log" "gave up waiting for $what after ${limit}s"
+      die_with_log "$NODE_LOGS/$component.log" "gave up waiting for $what after ${limit}s"
     sleep 0.1
   done
 }
 
 # A proxy for the outside world knows nothing of the node.
 kube() {
-  NO_PROXY=$NODE_IP no_proxy=$NODE_IP "$BIN/kubectl" --kubeconfig "$KUBECONFIG_FILE" \
+  NO_PROXY=$API_IP no_proxy=$API_IP "$BIN/kubectl" --kubeconfig "$KUBECONFIG_FILE" \
     --request-timeout 5s "$@"
 }
 
@@ -46,7 +46,10 @@ service_rules_written() {
     [[ $rules == *"-d $KUBERNETES_SERVICE_IP/32"* ]]
 }
 
+node_healthy() { node_alive && components_alive && node_ready; }
+
+# Node 0 with the control plane: what an `up` brings up.
 cluster_healthy() {
-  node_alive && network_is_ours && components_alive &&
-    api_ready >/dev/null 2>&1 && node_ready
+  use_node 0
+  network_is_ours && node_alive && components_alive && api_ready >/dev/null 2>&1 && node_ready
 }

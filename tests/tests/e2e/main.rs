@@ -30,6 +30,7 @@ mod restarts;
 mod results;
 mod scale_down;
 mod trouble;
+mod two_nodes;
 mod update;
 mod variants;
 mod walkthrough;
