@@ -24,19 +24,13 @@ pub(super) async fn steps(
     pods: &[Arc<Pod>],
     context: &Context,
 ) -> Result<(), WriteError> {
-    // Collected: a stream that makes them as it goes is not `Send` for all lifetimes.
-    let tries: Vec<_> = steps.iter().map(|step| one(namespace, step, pods, context)).collect();
+    let tries = steps.iter().cloned().map(|step| one(namespace, step, pods, context));
     let results: Vec<Result<(), WriteError>> =
         stream::iter(tries).buffer_unordered(CONCURRENCY).collect().await;
     stream::iter(results).try_collect().await
 }
 
-async fn one(
-    namespace: &str,
-    step: &PodStep,
-    pods: &[Arc<Pod>],
-    context: &Context,
-) -> Result<(), WriteError> {
+async fn one(namespace: &str, step: PodStep, pods: &[Arc<Pod>], context: &Context) -> Result<(), WriteError> {
     let written = match &step.write {
         Write::Pod(patch) => context.writer.patch_pod(namespace, &step.name, patch).await,
         Write::Status(patch) => context.writer.patch_pod_status(namespace, &step.name, patch).await,
