@@ -204,7 +204,7 @@ fn missing_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)> {
         (names::LIFECYCLE_STATE, Some(names::LIFECYCLE_NORMAL.to_owned())),
     ];
     let has = |key: &str| pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
-    let missing = wanted.into_iter().filter(|(key, _)| !has(*key));
+    let missing = wanted.into_iter().filter(|(key, _)| !has(key));
     missing.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 

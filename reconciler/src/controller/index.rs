@@ -191,12 +191,12 @@ mod tests {
         let index = Index::new(owner);
         let start = Instant::now();
         index.rebuild(&pods);
-        println!("built for {} pods in {:?}", pods.len(), start.elapsed());
+        eprintln!("built for {} pods in {:?}", pods.len(), start.elapsed());
         let start = Instant::now();
         let found = names(&index, "set-7").len();
-        println!("{found} pods of one set of 100: {:?} by index", start.elapsed());
+        eprintln!("{found} pods of one set of 100: {:?} by index", start.elapsed());
         let start = Instant::now();
         let seen = pods.iter().filter(|pod| owner(pod) == [Name::new(Some("games".into()), "set-7")]).count();
-        println!("{seen} by a look at everything: {:?}", start.elapsed());
+        eprintln!("{seen} by a look at everything: {:?}", start.elapsed());
     }
 }

@@ -225,7 +225,7 @@ mod tests {
             let mut text = String::new();
             let start = Instant::now();
             encode(&mut text, &registry).unwrap();
-            println!("10,000 servers, {what}: {:?}, {} KiB", start.elapsed(), text.len() / 1024);
+            eprintln!("10,000 servers, {what}: {:?}, {} KiB", start.elapsed(), text.len() / 1024);
         }
     }
 }

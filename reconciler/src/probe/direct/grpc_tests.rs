@@ -65,9 +65,9 @@ async fn serving_is_true_and_everything_else_says_what_it_is() {
         reporter.set_service_status("game", status).await;
         assert_eq!(ask(&at, "game").await, expected, "{status:?}");
     }
-    let headers = headers.lock().unwrap();
-    assert_eq!(headers[0]["user-agent"], super::USER_AGENT);
-    assert_eq!(headers[0]["grpc-timeout"], "1000000u");
+    let first = headers.lock().unwrap()[0].clone();
+    assert_eq!(first["user-agent"], super::USER_AGENT);
+    assert_eq!(first["grpc-timeout"], "1000000u");
     assert_eq!(left_of(at.port).await, Vec::<String>::new(), "nothing is left");
 }
 
