@@ -62,6 +62,10 @@ fn one_that_is_updated_is_unavailable_until_it_is_back_and_goes_on_whatever_the_
     let mut cluster = cluster(json!({"podUpdatePolicy": "InPlaceOnly"}));
     updating(&mut cluster, 2);
     assert_eq!(stepped(&cluster.plan()), ["game-2"]);
+    // The kubelet has not turned it not ready yet.
+    cluster.pods[2]["status"]["conditions"][0]["status"] = json!("True");
+    assert_eq!(stepped(&cluster.plan()), ["game-2"]);
+    assert_eq!(cluster.ask(status).unwrap().ready_replicas, 3);
     // A pause begins no other, and what has been begun for another template is called off.
     cluster.set["spec"]["updateStrategy"]["rollingUpdate"]["paused"] = json!(true);
     assert_eq!(stepped(&cluster.plan()), ["game-2"]);

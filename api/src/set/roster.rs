@@ -39,7 +39,9 @@ impl<'a> Member<'a> {
         let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         let removed = pod.metadata.uid.as_deref().is_some_and(|uid| (snapshot.removed)(uid));
         let dead = matches!(phase, Some("Failed" | "Succeeded"));
-        let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead);
+        // The kubelet takes a moment to turn a pod not ready that is being updated.
+        let updating = State::of(&pod.metadata) == State::Updating;
+        let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead && !updating);
         Self {
             ordinal,
             pod,
