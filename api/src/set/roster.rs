@@ -59,7 +59,7 @@ impl<'a> Member<'a> {
     }
 
     /// We have marked it for deletion. (Anybody can write the label that holds it.)
-    pub(super) fn to_be_deleted(&self) -> bool {
+    pub(super) fn marked_for_deletion(&self) -> bool {
         self.pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(names::PRE_DELETE))
     }
 
