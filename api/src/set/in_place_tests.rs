@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     fixture::{Cluster, NOW, messages, names_of},
+    trouble::Trouble,
     *,
 };
 use crate::{lifecycle::Record, names, types::GameServerSet};
@@ -62,6 +63,10 @@ fn one_that_is_updated_is_unavailable_until_it_is_back_and_goes_on_whatever_the_
     let mut cluster = cluster(json!({"podUpdatePolicy": "InPlaceOnly"}));
     updating(&mut cluster, 2);
     assert_eq!(stepped(&cluster.plan()), ["game-2"]);
+    // The kubelet has not turned it not ready yet.
+    cluster.pods[2]["status"]["conditions"][0]["status"] = json!("True");
+    assert_eq!(stepped(&cluster.plan()), ["game-2"]);
+    assert_eq!(cluster.ask(status).unwrap().ready_replicas, 3);
     // A pause begins no other, and what has been begun for another template is called off.
     cluster.set["spec"]["updateStrategy"]["rollingUpdate"]["paused"] = json!(true);
     assert_eq!(stepped(&cluster.plan()), ["game-2"]);
@@ -89,7 +94,7 @@ fn what_cannot_be_updated_in_place_is_made_again_or_kept_and_said() {
         cluster.set["spec"]["gameServerTemplate"]["spec"]["containers"][0]["env"] = json!([{"name": "A"}]);
         let plan = cluster.plan();
         assert_eq!((names_of(&plan.replace), stepped(&plan)), (replaced, vec![]));
-        assert_eq!(messages(&plan), said.into_iter().collect::<Vec<_>>());
+        assert_eq!(plan.troubles.iter().map(Trouble::message).collect::<Vec<_>>(), Vec::from_iter(said));
     }
 }
 

@@ -112,7 +112,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         .members
         .values()
         .filter(|m| m.pre_delete && !m.terminating)
-        .partition(|m| !m.to_be_deleted() || hooked(snapshot.pre_delete(), &m.pod.metadata));
+        .partition(|m| !m.marked_for_deletion() || hooked(snapshot.pre_delete(), &m.pod.metadata));
     let kept = alive.iter().filter(|m| !updated.recreate.contains(&m.ordinal));
     let (steps, next_step) = steps(snapshot, kept.chain(&held).copied(), &updated, &template);
     let remove = scaled.remove.iter().filter_map(|l| removal(l.ordinal, l.why.into())).collect();

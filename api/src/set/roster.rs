@@ -39,7 +39,9 @@ impl<'a> Member<'a> {
         let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         let removed = pod.metadata.uid.as_deref().is_some_and(|uid| (snapshot.removed)(uid));
         let dead = matches!(phase, Some("Failed" | "Succeeded"));
-        let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead);
+        // The kubelet takes a moment to turn a pod not ready that is being updated.
+        let updating = State::of(&pod.metadata) == State::Updating;
+        let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead && !updating);
         Self {
             ordinal,
             pod,
@@ -57,7 +59,7 @@ impl<'a> Member<'a> {
     }
 
     /// We have marked it for deletion. (Anybody can write the label that holds it.)
-    pub(super) fn to_be_deleted(self) -> bool {
+    pub(super) fn marked_for_deletion(&self) -> bool {
         self.pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(names::PRE_DELETE))
     }
 
