@@ -17,7 +17,10 @@ use gamewarden_api::{
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::{ResourceExt, runtime::controller::Action};
+use kube::{
+    ResourceExt,
+    runtime::{controller::Action, reflector::ObjectRef},
+};
 use serde_json::json;
 
 use super::{Context, adopt::adopt, claims, create::create, in_place, metrics::Kind, status as shown};
@@ -35,6 +38,9 @@ pub(super) enum Error {
     /// The watch does not show all servers of the set as they are; the plan is made again when it does.
     #[error("the watch is behind on the set's servers")]
     Behind,
+    /// The set has changed while its plan was being carried out; it is made again.
+    #[error("the set has changed since the plan was made")]
+    Superseded,
 }
 
 impl Error {
@@ -43,7 +49,7 @@ impl Error {
         match self {
             // Not found: the set, or its namespace, is gone.
             Self::Write(error) => error.is_conflict() || error.is_not_found() || error.is_namespace_gone(),
-            Self::Changed(_) | Self::Behind => true,
+            Self::Changed(_) | Self::Behind | Self::Superseded => true,
         }
     }
 }
@@ -137,9 +143,10 @@ async fn apply(
     if !plan.remove.is_empty() {
         all_unchanged(set, servers, context).await?;
     }
+    let mut planned = Arc::clone(set);
     if let Some(patch) = &plan.set_patch {
-        let written = writer.patch_set(&namespace, &name, patch).await?;
-        context.fresh.wrote(set, Arc::new(written));
+        planned = Arc::new(writer.patch_set(&namespace, &name, patch).await?);
+        context.fresh.wrote(set, Arc::clone(&planned));
     }
     // Said when it is so. A controller that ends in between says nothing; one that says it before might say what never
     // comes to be, for the patch may be refused and the next plan be another.
@@ -149,7 +156,7 @@ async fn apply(
     }
     let results = [
         mark(&namespace, &plan, context).await,
-        scale_down(set, &plan, pods, context).await,
+        scale_down(&planned, &plan, pods, context).await,
         replace(&namespace, &plan.replace, pods, context).await,
         replace(&namespace, &plan.release, pods, context).await,
         in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
@@ -176,7 +183,8 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
 }
 
 /// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
-/// gone first (I1).
+/// gone first (I1). Many removals take a while: who scales up again meanwhile keeps what is still there.
+///
 /// Their volume claims come first: a claim that is to go with its pod must say so before the pod goes.
 async fn scale_down(
     set: &GameServerSet,
@@ -188,11 +196,24 @@ async fn scale_down(
         claims::settle(set, retention, context).await?;
     }
     let namespace = set.namespace().unwrap_or_default();
+    let reference = ObjectRef::from_obj(set);
     for removal in &plan.remove {
+        if is_superseded(set, context.stores.sets.get(&reference).as_deref()) {
+            return Err(Error::Superseded);
+        }
         unchanged(&namespace, removal, context).await?;
         remove(&namespace, removal, pods, context).await?;
     }
     Ok(())
+}
+
+/// Whether `seen`, the set as the watch shows it now, is newer than the one that was `planned` for.
+fn is_superseded(planned: &GameServerSet, seen: Option<&GameServerSet>) -> bool {
+    seen.is_none_or(|seen| {
+        seen.metadata.uid != planned.metadata.uid
+            || seen.metadata.deletion_timestamp.is_some()
+            || seen.metadata.generation > planned.metadata.generation
+    })
 }
 
 /// Deletes pods that are to be made again; all are tried.
@@ -265,4 +286,34 @@ async fn remove(
     context.metrics.pods_deleted.inc();
     tracing::info!(namespace, pod = %removal.name, reason = removal.reason.as_str(), "pod deleted");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(uid: &str, generation: i64) -> GameServerSet {
+        let mut set = GameServerSet::new("minecraft", Default::default());
+        set.metadata.uid = Some(uid.into());
+        set.metadata.generation = Some(generation);
+        set
+    }
+
+    #[test]
+    fn a_plan_is_superseded_by_a_newer_spec_and_not_by_a_watch_that_is_behind() {
+        let planned = set("a", 3);
+        let mut going = set("a", 3);
+        going.metadata.deletion_timestamp =
+            Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        for (what, seen, superseded) in [
+            ("the same", Some(set("a", 3)), false),
+            ("a watch that does not show our own write yet", Some(set("a", 2)), false),
+            ("a newer spec", Some(set("a", 4)), true),
+            ("another set of the name", Some(set("b", 1)), true),
+            ("a set that is being deleted", Some(going), true),
+            ("none", None, true),
+        ] {
+            assert_eq!(is_superseded(&planned, seen.as_ref()), superseded, "{what}");
+        }
+    }
 }
