@@ -195,6 +195,10 @@ pub async fn ask(client: &Client, pod: &str, path: &str) -> Result<String> {
 /// The process does not answer, or tells no numbers.
 pub async fn metric(client: &Client, identity: &str, name: &str) -> Result<f64> {
     let (pod, _) = identity.rsplit_once('_').context("an identity begins with a pod's name")?;
+    let api: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    // One that leads as soon as it runs may lead before its status has its address.
+    let has_address = |pod: &Pod| pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some());
+    wait::one(&api, pod, "the leader's pod has an address", has_address).await?;
     let text = ask(client, &format!("{pod}:8080"), "metrics").await?;
     let mut sum = 0.0;
     for line in text.lines() {

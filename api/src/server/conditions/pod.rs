@@ -24,7 +24,7 @@ pub(super) fn look(pod: &Pod) -> Finding {
         return Finding::Keep;
     }
     let mut trouble = Trouble::default();
-    let Some(status) = &pod.status else { return Finding::Is(trouble) };
+    let Some(status) = &pod.status else { return Finding::Nothing };
     if let Some(reason) = status.reason.as_deref().filter(|reason| !reason.is_empty()) {
         trouble.add(reason, status.message.as_deref().unwrap_or_default());
     }
@@ -46,6 +46,14 @@ pub(super) fn look(pod: &Pod) -> Finding {
     }
     for container in status.container_statuses.iter().flatten() {
         of_container(container, false, &mut trouble);
+    }
+    // Normal it cannot be called before the kubelet has said a word of its containers: the first word is that they are
+    // not ready, and that would pass for a turn to the worse.
+    if trouble.is_none()
+        && status.phase.as_deref() == Some("Pending")
+        && condition(pod, "ContainersReady").is_none()
+    {
+        return Finding::Nothing;
     }
     Finding::Is(trouble)
 }

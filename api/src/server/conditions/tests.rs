@@ -207,6 +207,16 @@ fn turning_false_is_said_once_and_starting_is_not() {
 }
 
 #[test]
+fn a_pod_that_starts_is_not_called_normal_before_its_containers_are_spoken_of() {
+    let start = pod(json!({"phase": "Pending", "conditions": [scheduled("True")]}));
+    let seen = look(&start, &Around::default(), &[]);
+    assert_eq!((of(&seen, "PodNormal"), seen.events.len()), (None, 0));
+    let pods = json!([{"type": "ContainersReady", "status": "False", "reason": "ContainersNotReady", "message": "m"}]);
+    let next = look(&pod(json!({"phase": "Pending", "conditions": pods})), &Around::default(), &seen.list);
+    assert_eq!((of(&next, "PodNormal"), next.events.len()), (Some(("False", "ContainersNotReady", "m")), 0));
+}
+
+#[test]
 fn a_retry_of_an_event_is_named_alike_and_the_next_transition_is_not() {
     let transition = |before: &GameServerCondition| {
         let seen = look(&pod(crashing()), &Around::default(), std::slice::from_ref(before));
