@@ -151,7 +151,7 @@ impl ControllerArgs {
             controller::Clients {
                 watch: client(patient(config.clone(), WATCH_SILENCE))?,
                 write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
-                probe: probe::client(config).map_err(Box::new)?,
+                probe: probe::client(config, &fence).map_err(Box::new)?,
             },
             &settings,
             &process,

@@ -95,6 +95,21 @@ pub fn initial_state(
     if all_hooked(hook, &pod) { State::Normal.as_str() } else { State::PreparingNormal.as_str() }
 }
 
+/// The lifecycle state of a pod whose label somebody took off: by what else is on it, else as a new pod starts.
+#[must_use]
+pub fn state_of_unlabelled(lifecycle: Option<&Lifecycle>, pod: &ObjectMeta) -> &'static str {
+    let has = |key: &str| pod.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(key));
+    if has(names::PRE_DELETE) {
+        return State::PreparingDelete.as_str();
+    }
+    if has(names::IN_PLACE_UPDATE) {
+        return State::Updating.as_str();
+    }
+    let (labels, finalizers) =
+        (pod.labels.clone().unwrap_or_default(), pod.finalizers.clone().unwrap_or_default());
+    initial_state(lifecycle, &labels, &finalizers)
+}
+
 /// Whether the readiness gate [`names::IN_PLACE_UPDATE_READY`] is to be open: not while containers are exchanged,
 /// nor while a hook with markPodNotReady holds the pod. (OpenKruise knows markPodNotReady for preDelete and
 /// inPlaceUpdate; here it holds for preNormal as well.)
@@ -138,6 +153,30 @@ pub(super) fn put_back(
     if !hook.finalizers_handler.is_empty() {
         // Strategic merge adds those that are missing.
         metadata.insert("finalizers".into(), json!(hook.finalizers_handler));
+    }
+}
+
+#[cfg(test)]
+mod unlabelled_tests {
+    use super::*;
+
+    #[test]
+    fn a_pod_whose_state_somebody_took_off_gets_it_back_from_what_else_is_on_it() {
+        let lifecycle: Lifecycle =
+            serde_json::from_value(json!({"preNormal": {"labelsHandler": {"checked": "yes"}}})).unwrap();
+        for (what, metadata, state) in [
+            ("a new pod that preNormal waits for", json!({}), "PreparingNormal"),
+            ("one that has all it asks for", json!({"labels": {"checked": "yes"}}), "Normal"),
+            (
+                "one that a hook holds",
+                json!({"annotations": {names::PRE_DELETE: "ScaleDown"}}),
+                "PreparingDelete",
+            ),
+            ("one that is being updated", json!({"annotations": {names::IN_PLACE_UPDATE: "{}"}}), "Updating"),
+        ] {
+            let pod: ObjectMeta = serde_json::from_value(metadata).unwrap();
+            assert_eq!(state_of_unlabelled(Some(&lifecycle), &pod), state, "{what}");
+        }
     }
 }
 

@@ -32,7 +32,7 @@ mod world_properties;
 
 pub(crate) use flight::Flight;
 pub(crate) use hook::State;
-pub use hook::{gate_open, hooked, initial_state, prepare_delete};
+pub use hook::{gate_open, hooked, initial_state, prepare_delete, state_of_unlabelled};
 pub use step::{Input, Rollout, Step, Write, step};
 pub(crate) use template::own_images;
 pub use template::{Record, Template};

@@ -112,6 +112,15 @@ impl Template {
         }
     }
 
+    /// Whether the pod has this template: its revision says so, or where somebody took that label off, its record.
+    #[must_use]
+    pub fn is_on(&self, pod: &ObjectMeta) -> bool {
+        match label(pod, names::REVISION_HASH) {
+            Some(revision) => revision == self.revision,
+            None => Record::of_pod(pod).as_ref() == Some(&self.record),
+        }
+    }
+
     /// What of a template the pod has. One that says nothing, but is of this revision, has this template.
     pub(super) fn record_of(&self, pod: &ObjectMeta) -> Option<Record> {
         let same = label(pod, names::REVISION_HASH) == Some(&self.revision);

@@ -59,3 +59,5 @@ pub const INVALID_LABEL: &str = "InvalidLabel";
 pub const INVALID_ANNOTATION: &str = "InvalidAnnotation";
 /// An action names a key that actions may not touch.
 pub const RESERVED_KEY: &str = "ReservedKey";
+/// An orphan could not be adopted.
+pub const FAILED_ADOPT: &str = "FailedAdopt";

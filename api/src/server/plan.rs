@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     event::Event,
-    lifecycle::gate_open,
+    lifecycle::{Template, gate_open, state_of_unlabelled},
     merge_patch::merge_diff,
     names, quality,
     time::truncated,
@@ -198,14 +198,18 @@ fn pod_patch(set: &GameServerSet, pod: &Pod, server: &GameServer, changed: &Tran
 fn missing_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)> {
     let name = pod.metadata.name.clone().unwrap_or_default();
     let ordinal = names::ordinal_of(set.metadata.name.as_deref().unwrap_or_default(), &name);
-    let wanted = [
-        (names::POD_INDEX, ordinal.map(|ordinal| ordinal.to_string())),
-        (names::POD_NAME, Some(name)),
-        (names::LIFECYCLE_STATE, Some(names::LIFECYCLE_NORMAL.to_owned())),
+    let state = || state_of_unlabelled(set.spec.lifecycle.as_ref(), &pod.metadata).to_owned();
+    // A pod of another template has lost its revision for good, and gets the new template.
+    let revision = || Some(Template::of(set)).filter(|template| template.is_on(&pod.metadata));
+    let wanted: [(&str, &dyn Fn() -> Option<String>); 4] = [
+        (names::POD_INDEX, &|| ordinal.map(|ordinal| ordinal.to_string())),
+        (names::POD_NAME, &|| Some(name.clone())),
+        (names::LIFECYCLE_STATE, &|| Some(state())),
+        (names::REVISION_HASH, &|| revision().map(|template| template.revision)),
     ];
     let has = |key: &str| pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
     let missing = wanted.into_iter().filter(|(key, _)| !has(key));
-    missing.filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    missing.filter_map(|(key, value)| Some((key.to_owned(), value()?))).collect()
 }
 
 /// Keys under `gs-sync/` whose value the pod does not have yet.

@@ -44,8 +44,7 @@ pub(super) fn update_plan(
     if strategy.type_ == Some(UpdateStrategyType::OnDelete) {
         return plan;
     }
-    let mut old: Vec<&&Member<'_>> =
-        stay.iter().filter(|m| m.revision() != Some(&template.revision)).collect();
+    let mut old: Vec<&&Member<'_>> = stay.iter().filter(|m| !template.is_on(&m.pod.metadata)).collect();
     old.sort_by_key(|m| (Reverse(m.update_priority()), Reverse(m.ordinal)));
     let partition = usize::try_from(rolling.partition.unwrap_or(0)).unwrap_or(0);
     old.truncate(old.len().saturating_sub(partition));

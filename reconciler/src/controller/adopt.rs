@@ -2,6 +2,8 @@
 
 use gamewarden_api::{
     GameServerSet,
+    event::{Event, EventType, Involved},
+    names,
     set::{Adoption, Orphan},
 };
 use kube::ResourceExt;
@@ -13,9 +15,6 @@ use super::{Context, set::Error};
 /// The set is read from the API server first, as ReplicaSets do it: the store may still show a set that is being
 /// deleted, and an orphan of that moment was let go on purpose.
 pub(super) async fn adopt(set: &GameServerSet, orphans: &[Adoption], context: &Context) -> Result<(), Error> {
-    if orphans.is_empty() {
-        return Ok(());
-    }
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let now = context.writer.get_set(&namespace, &name).await?;
     let lives = now
@@ -29,10 +28,27 @@ pub(super) async fn adopt(set: &GameServerSet, orphans: &[Adoption], context: &C
             Orphan::Pod => context.writer.patch_pod(&namespace, object, patch).await.map(drop),
             Orphan::GameServer => context.writer.patch_server(&namespace, object, patch).await.map(drop),
         };
-        if written.is_ok() {
-            tracing::info!(%namespace, set = %name, %object, ?orphan, "adopted");
+        match &written {
+            Ok(()) => tracing::info!(%namespace, set = %name, %object, ?orphan, "adopted"),
+            // It has changed or gone; the next plan sees it as it is.
+            Err(error) if error.is_conflict() || error.is_not_found() => {}
+            // Until it is adopted nothing else is done about the set, so somebody has to know.
+            Err(error) => context.say(&refused(set, object, &error.reason()), &Involved::of(set)).await,
         }
         result = result.and(written.map_err(Error::from));
     }
     result
+}
+
+/// What people are told of an orphan that the API server does not let us adopt: once for each spec of the set.
+fn refused(set: &GameServerSet, object: &str, why: &str) -> Event {
+    Event {
+        type_: EventType::Warning,
+        reason: names::reason::FAILED_ADOPT.to_owned(),
+        message: format!(
+            "{object} belongs to nobody, has this set's label, and cannot be adopted: {why}; until it can, or is gone, the set is \
+             left as it is"
+        ),
+        occurrence: set.metadata.generation.unwrap_or_default().to_string(),
+    }
 }

@@ -133,7 +133,7 @@ async fn try_create(
         }
         // Ours, and the store is behind; or somebody else's, which has none of our labels.
         Err(error) if error.is_conflict() => match writer.get_pod(&namespace, name).await? {
-            Some(pod) if !is_owned(&pod, set) && !pod.labels().contains_key(names::OWNER_GSS) => {
+            Some(pod) if !is_owned(&pod, set) && !names_us(&pod, set) => {
                 let owner = pod.owner_references().iter().find(|o| o.controller == Some(true));
                 let owner = owner.map_or("nobody".to_owned(), |o| format!("{} {}", o.kind, o.name));
                 return Ok(Made::Tried(Tried::Failed {
@@ -141,8 +141,8 @@ async fn try_create(
                     passing: false,
                 }));
             }
-            Some(pod) if !pod.labels().contains_key(names::OWNER_GSS) => {
-                // Somebody took the label off, and with it the pod out of our sight.
+            Some(pod) if !names_us(&pod, set) => {
+                // Somebody took the label off or changed it, and with it the pod out of our sight.
                 let labels = json!({names::OWNER_GSS: set.metadata.name});
                 let patch = json!({"metadata": {"uid": pod.metadata.uid, "labels": labels}});
                 writer.patch_pod(&namespace, name, &patch).await?;
@@ -155,6 +155,11 @@ async fn try_create(
         Err(error) => return Err(error),
     }
     Ok(Made::Tried(Tried::Made))
+}
+
+/// Whether the pod carries the set's owner label.
+fn names_us(pod: &Pod, set: &GameServerSet) -> bool {
+    pod.labels().get(names::OWNER_GSS) == set.metadata.name.as_ref()
 }
 
 fn is_owned(pod: &Pod, set: &GameServerSet) -> bool {

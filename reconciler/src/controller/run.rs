@@ -94,6 +94,7 @@ pub async fn run(
             sets: stores.sets.clone(),
             pods: stores.pods.clone(),
             servers: stores.servers.clone(),
+            nodes: stores.nodes.clone(),
             changed: changes.any(),
             news: changes.servers(),
             notes,

@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError, atomic::Ordering},
 };
 
-use gamewarden_api::{GameServer, GameServerSet, names};
+use gamewarden_api::{GameServer, GameServerSet, names, server::owner_set};
 use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
 use kube::ResourceExt;
 
@@ -94,7 +94,7 @@ impl Seen {
         generations.insert(uid, generation) != Some(generation)
     }
 
-    /// A pod: its server, and the set it says it belongs to.
+    /// A pod: its server, the set it says it belongs to, and the set that controls it, should that be another.
     pub(super) fn pod(&self, change: Change<&Pod>) {
         let by = &self.stores.by;
         let indexes = [&by.pods_by_set, &by.pods_by_node, &by.pods_by_claim];
@@ -114,8 +114,12 @@ impl Seen {
             }
         };
         self.changes.server(pod.namespace(), &pod.name_any());
-        if let Some(set) = pod.labels().get(names::OWNER_GSS) {
+        let named = pod.labels().get(names::OWNER_GSS);
+        if let Some(set) = named {
             self.changes.set(pod.namespace(), set);
+        }
+        if let Some(owner) = owner_set(pod).filter(|owner| Some(&owner.name) != named) {
+            self.changes.set(pod.namespace(), &owner.name);
         }
     }
 

@@ -59,11 +59,14 @@ pub(super) async fn reconcile(set: Arc<GameServerSet>, context: Arc<Context>) ->
     let started = Instant::now();
     let set = context.fresh.newest(set);
     let result = observe_and_apply(&set, &context).await;
-    let failed = result.as_ref().is_err_and(|error| !error.is_stale());
+    let error = result.as_ref().map_or_else(Some, |done| done.error.as_ref());
+    let failed = error.is_some_and(|error| !error.is_stale());
     context.metrics.reconciled(Kind::GameServerSet, started.elapsed(), failed);
-    let requeue = result?;
-    context.backoff.forget(set.metadata.uid.as_deref().unwrap_or_default());
-    Ok(requeue.map_or_else(Action::await_change, Action::requeue))
+    let done = result?;
+    if done.error.is_none() {
+        context.backoff.forget(set.metadata.uid.as_deref().unwrap_or_default());
+    }
+    Ok(done.again.map_or_else(Action::await_change, Action::requeue))
 }
 
 /// When to try again.
@@ -78,7 +81,15 @@ pub(super) fn failed(set: Arc<GameServerSet>, error: &Error, context: Arc<Contex
     Action::requeue(wait)
 }
 
-async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Option<Duration>, Error> {
+/// How a reconcile ended that is not simply tried again.
+struct Done {
+    /// When to look again although nothing has changed.
+    again: Option<Duration>,
+    /// What could not be done, where the status asks for another look before the backoff would.
+    error: Option<Error>,
+}
+
+async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Done, Error> {
     let Observed { mut plan, status, pods, servers } = observe(set, context);
     let mut troubles: Vec<Trouble> = std::mem::take(&mut plan.troubles);
     let again = plan.requeue_after;
@@ -89,16 +100,20 @@ async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Resul
     troubles.extend(failed_creates(&set.name_any(), &failures));
     let newest = context.fresh.newest(Arc::clone(set));
     let status_wait = shown::write(&newest, status, &troubles, context).await;
-    if let (Err(error), Ok(Some(wait))) = (&applied, &status_wait) {
+    match (applied, status_wait) {
         // The turn of the status comes sooner than the next try after a failure might.
-        if error.is_stale() {
-            tracing::debug!(set = %set.name_any(), %error, "planning again");
-        } else {
-            tracing::warn!(set = %set.name_any(), %error, "reconcile failed; trying again for the status");
+        (Err(error), Ok(Some(wait))) => {
+            if error.is_stale() {
+                tracing::debug!(set = %set.name_any(), %error, "planning again");
+            } else {
+                tracing::warn!(set = %set.name_any(), %error, "reconcile failed; trying again for the status");
+            }
+            Ok(Done { again: Some(wait), error: Some(error) })
         }
-        return Ok(Some(*wait));
+        (applied, status_wait) => {
+            Ok(Done { again: [again, applied?, status_wait?].into_iter().flatten().min(), error: None })
+        }
     }
-    Ok([again, applied?, status_wait?].into_iter().flatten().min())
 }
 
 /// What is to be done and told about a set, as the stores show it now.
@@ -113,8 +128,9 @@ struct Observed {
 fn observe(set: &GameServerSet, context: &Context) -> Observed {
     let (pods, servers) = (context.stores.pods_of(set), context.stores.servers_of(set));
     let pods: Vec<Arc<Pod>> = pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect();
+    let set = context.unkept.put_back(set);
     let snapshot = Snapshot {
-        set,
+        set: &set,
         pods: &pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
         servers: &servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
         removed: &|uid| context.removed.contains(uid),
@@ -154,11 +170,22 @@ async fn apply(
     for event in &plan.events {
         context.say(event, &involved).await;
     }
+    let marked = mark(&namespace, &plan, context).await;
+    // Claims come before pods go: one that is to go with its pod must say so while the pod is there.
+    let settled = match &plan.retention {
+        Some(retention) => claims::settle(&planned, retention, context).await,
+        None => Ok(()),
+    };
+    let gone = if settled.is_ok() {
+        let removed = scale_down(&planned, &plan, pods, context).await;
+        removed.and(replace(&namespace, &plan.release, pods, context).await)
+    } else {
+        settled
+    };
     let results = [
-        mark(&namespace, &plan, context).await,
-        scale_down(&planned, &plan, pods, context).await,
+        marked,
+        gone,
         replace(&namespace, &plan.replace, pods, context).await,
-        replace(&namespace, &plan.release, pods, context).await,
         in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
         delete_servers(&namespace, &plan, context).await,
     ];
@@ -184,17 +211,12 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
 
 /// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
 /// gone first (I1). Many removals take a while: who scales up again meanwhile keeps what is still there.
-///
-/// Their volume claims come first: a claim that is to go with its pod must say so before the pod goes.
 async fn scale_down(
     set: &GameServerSet,
     plan: &Plan,
     pods: &[Arc<Pod>],
     context: &Context,
 ) -> Result<(), Error> {
-    if let Some(retention) = &plan.retention {
-        claims::settle(set, retention, context).await?;
-    }
     let namespace = set.namespace().unwrap_or_default();
     let reference = ObjectRef::from_obj(set);
     for removal in &plan.remove {

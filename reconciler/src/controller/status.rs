@@ -1,6 +1,7 @@
 //! The status of a set, its conditions, and what is said of those that begin.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -28,6 +29,16 @@ pub(super) struct Unkept(Mutex<HashMap<String, Vec<Condition>>>);
 impl Unkept {
     fn get(&self, uid: &str) -> Option<Vec<Condition>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(uid).cloned()
+    }
+
+    /// The set with the conditions that it would have, had they been kept.
+    pub(super) fn put_back<'a>(&self, set: &'a GameServerSet) -> Cow<'a, GameServerSet> {
+        let Some(conditions) = self.get(set.metadata.uid.as_deref().unwrap_or_default()) else {
+            return Cow::Borrowed(set);
+        };
+        let mut set = set.clone();
+        set.status.get_or_insert_default().conditions = conditions;
+        Cow::Owned(set)
     }
 
     /// Notes what was written and what was kept of it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::channel::mpsc::UnboundedSender;
 use gamewarden_api::{GameServer, GameServerSet, schedule::Hosts};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{Notify, mpsc};
 
@@ -26,6 +26,8 @@ pub struct Context<P> {
     pub pods: Store<Pod>,
     /// All GameServers.
     pub servers: Store<GameServer>,
+    /// All nodes, as far as `server::conditions` keeps them.
+    pub nodes: Store<Node>,
     /// Told (`notify_waiters`) of every change of these stores.
     pub changed: Arc<Notify>,
     /// Takes the pods of which `results` has news.

@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tower::util::MapRequestLayer;
 
 use super::{Answer, ProbeTarget, exec_status, sources::with_sources};
+use crate::lease::Fence;
 
 /// How many bytes of each stream are kept: more than a result may have, for what is left out of it.
 const KEPT: usize = 4 * MAX_RESULT;
@@ -29,15 +30,16 @@ const KEPT: usize = 4 * MAX_RESULT;
 /// node is not a slow game.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// A client for probes: it never tries again (the schedule does that, and by then the answer may be another).
+/// A client for probes: it never tries again (the schedule does that, and by then the answer may be another), and
+/// starts nothing once this process does not lead.
 ///
 /// # Errors
 /// The configuration holds no usable credentials or addresses.
-pub fn client(mut config: Config) -> Result<Client, kube::Error> {
+pub fn client(mut config: Config, fence: &Fence) -> Result<Client, kube::Error> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
     let builder = ClientBuilder::try_from(config)?;
-    Ok(builder.with_layer(&MapRequestLayer::new(relayed)).build())
+    Ok(builder.with_layer(&MapRequestLayer::new(relayed)).with_layer(&fence.layer()).build())
 }
 
 /// Asks for the stream protocol that the API server relays to the kubelet, and that one to the runtime, as it

@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, Note, Prober,
     attempt::{Report, attempt},
+    lost_node::heard,
     metrics::{KindLabel, KindLabels, ProbeLabels},
     targets::{Key, Now, Targets, server_of},
     verdict::{Saying, VerdictWriter, tell},
@@ -296,7 +297,10 @@ impl<P: Prober> Runner<P> {
             tracing::debug!(pod = %key.pod_uid, quality = %key.quality, "not heard: this process stood still");
             return;
         }
-        self.context.metrics.probes.get_or_create(&ProbeLabels::of(kind, &report.outcome)).inc();
+        let pod =
+            self.targets.scheduled.get(&key).and_then(|scheduled| self.context.pods.get(&scheduled.pod));
+        let outcome = heard(report.outcome, kind, pod.as_deref(), &self.context.nodes);
+        self.context.metrics.probes.get_or_create(&ProbeLabels::of(kind, &outcome)).inc();
         if let Some(took) = report.took {
             self.context.metrics.duration.get_or_create(&KindLabels { kind }).observe(took.as_secs_f64());
         }
@@ -312,7 +316,7 @@ impl<P: Prober> Runner<P> {
             if since.is_some_and(|since| now.saturating_sub(since) < STATUS_LAG) {
                 return;
             }
-            scheduled.counter.record(&scheduled.settings, report.outcome);
+            scheduled.counter.record(&scheduled.settings, outcome);
         }
         self.say(&key);
     }

@@ -126,6 +126,7 @@ impl Fixture {
             sets: stores.sets.store.clone(),
             pods: stores.pods.store.clone(),
             servers: stores.servers.store.clone(),
+            nodes: kube::runtime::reflector::store().0,
             changed: Arc::clone(&changed),
             news: queue,
             notes: sender,

@@ -83,6 +83,21 @@ async fn an_owner_that_somebody_takes_off_is_put_back() -> Result<()> {
         let pod = wait::one(&set.pods(), "game-0", "the pod belongs to the set again", ours).await?;
         assert_eq!(pod.metadata.uid, before["game-0"].metadata.uid);
 
+        // Labels that our own work rests on.
+        let named = |pod: &Pod, key: &str, value: Option<&String>| pod.labels().get(key) == value;
+        for (label, other) in [
+            ("game.kruise.io/owner-gss", json!("other")),
+            ("game.kruise.io/owner-gss", json!(null)),
+            ("controller-revision-hash", json!(null)),
+        ] {
+            let patch = Patch::Merge(json!({"metadata": {"labels": {label: other}}}));
+            set.pods().patch("game-0", &PatchParams::default(), &patch).await?;
+            let wanted = before["game-0"].labels().get(label);
+            let what = format!("{label} is what it was");
+            let pod = wait::one(&set.pods(), "game-0", &what, |pod| named(pod, label, wanted)).await?;
+            assert_eq!(pod.metadata.uid, before["game-0"].metadata.uid, "{label} {other}");
+        }
+
         set.servers().patch("game-1", &PatchParams::default(), &nobody).await?;
         let its_pod = before["game-1"].metadata.uid.clone();
         set.wait_server(1, "the GameServer belongs to its pod again", |server| {

@@ -158,9 +158,7 @@ fn is_news(type_: &str, trouble: &Trouble, old: Option<&GameServerCondition>, up
     if trouble.is_none() {
         return false;
     }
-    let starting = |reason: Option<&str>| {
-        type_ == POD_NORMAL && reason.is_some_and(|reason| is_starting(reason, updating))
-    };
+    let starting = |reason: Option<&str>| type_ == POD_NORMAL && reason.is_some_and(is_starting);
     let mild = starting(trouble.reason().as_deref());
     match old {
         Some(old) if old.status == "True" => !(mild && updating),

@@ -41,11 +41,13 @@ pub(super) fn look(pod: &Pod) -> Finding {
             trouble.add(&text(&condition.reason), &text(&condition.message));
         }
     }
+    // While an update exchanges containers, their end is part of it.
+    let updating = is_updating(pod);
     for container in status.init_container_statuses.iter().flatten() {
-        of_container(container, true, &mut trouble);
+        of_container(container, true, updating, &mut trouble);
     }
     for container in status.container_statuses.iter().flatten() {
-        of_container(container, false, &mut trouble);
+        of_container(container, false, updating, &mut trouble);
     }
     // Normal it cannot be called before the kubelet has said a word of its containers: the first word is that they are
     // not ready, and that would pass for a turn to the worse.
@@ -58,7 +60,7 @@ pub(super) fn look(pod: &Pod) -> Finding {
     Finding::Is(trouble)
 }
 
-fn of_container(status: &ContainerStatus, init: bool, trouble: &mut Trouble) {
+fn of_container(status: &ContainerStatus, init: bool, updating: bool, trouble: &mut Trouble) {
     let state = status.state.as_ref();
     if let Some(waiting) = state.and_then(|state| state.waiting.as_ref())
         && let (Some(reason), Some(message)) = (&waiting.reason, &waiting.message)
@@ -72,7 +74,7 @@ fn of_container(status: &ContainerStatus, init: bool, trouble: &mut Trouble) {
     let ended = state.and_then(|state| state.terminated.as_ref()).or(last.filter(|_| !running));
     let Some(ended) = ended else { return };
     // An init container that has done its work is as it should be.
-    if !(init && ended.exit_code == 0) {
+    if !(updating || init && ended.exit_code == 0) {
         of_end(ended, trouble);
     }
 }
@@ -92,8 +94,7 @@ pub(super) fn is_updating(pod: &Pod) -> bool {
     state.is_some_and(|state| state == names::LIFECYCLE_UPDATING)
 }
 
-/// Whether the reason (of a condition) names nothing but what a starting pod goes through; while an update
-/// exchanges its containers, their end is part of it.
-pub(super) fn is_starting(reason: &str, updating: bool) -> bool {
-    reason.split("; ").all(|part| STARTING.contains(&part) || updating && part.starts_with(TERMINATED))
+/// Whether the reason (of a condition) names nothing but what a starting pod goes through.
+pub(super) fn is_starting(reason: &str) -> bool {
+    reason.split("; ").all(|part| STARTING.contains(&part))
 }
