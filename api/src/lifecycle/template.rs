@@ -112,13 +112,11 @@ impl Template {
         }
     }
 
-    /// Whether the pod has this template: its revision says so, or where somebody took that label off, its record.
+    /// Whether the pod has this template: its revision says so, or its record, for the label is anybody's to change.
     #[must_use]
     pub fn is_on(&self, pod: &ObjectMeta) -> bool {
-        match label(pod, names::REVISION_HASH) {
-            Some(revision) => revision == self.revision,
-            None => Record::of_pod(pod).as_ref() == Some(&self.record),
-        }
+        label(pod, names::REVISION_HASH) == Some(&self.revision)
+            || Record::of_pod(pod).as_ref() == Some(&self.record)
     }
 
     /// What of a template the pod has. One that says nothing, but is of this revision, has this template.

@@ -1,5 +1,7 @@
 //! The GameServer of a pod.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::{
     api::core::v1::Pod,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
@@ -9,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::owner::owner_reference;
 use crate::{
     names,
+    quality::is_reserved,
     types::{GameServer, GameServerSet, GameServerSpec, IntOrString, OpsState, ReclaimPolicy},
 };
 
@@ -16,9 +19,9 @@ use crate::{
 /// annotations.
 pub(super) fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
     let template = &set.spec.game_server_template;
-    let mut labels = template.labels();
+    let mut labels = without_ours(template.labels());
     labels.extend(own_labels(set, pod));
-    let mut annotations = template.annotations();
+    let mut annotations = without_ours(template.annotations());
     annotations.insert(names::TEMPLATE_METADATA_HASH.to_owned(), template_metadata_hash(set));
     GameServer {
         metadata: ObjectMeta {
@@ -38,6 +41,14 @@ pub(super) fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {
         },
         status: None,
     }
+}
+
+/// Labels or annotations of the template without those that are ours to write: on a GameServer they would contradict
+/// its pod, or pass for what we have noted.
+pub(super) fn without_ours(mut map: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let of_the_pod = [names::LIFECYCLE_STATE, names::POD_NAME, names::POD_INDEX, names::REVISION_HASH];
+    map.retain(|key, _| !is_reserved(key) && !of_the_pod.contains(&key.as_str()));
+    map
 }
 
 /// Labels that are ours on every GameServer.

@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     conditions::{Around, conditions},
-    gameserver::{new_game_server, own_labels, owner, template_metadata_hash},
+    controller,
+    gameserver::{new_game_server, own_labels, owner, template_metadata_hash, without_ours},
     is_stale, pod_status, quality_conditions,
     state::{condition, current_state},
     transition::{Transitions, priority_text, transitions},
@@ -116,9 +117,9 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
     if merged_hash != Some(&hash) {
         let template = &set.spec.game_server_template;
         let own = std::mem::take(&mut labels);
-        labels = template.labels();
+        labels = without_ours(template.labels());
         labels.extend(own);
-        annotations = template.annotations();
+        annotations = without_ours(template.annotations());
         annotations.insert(names::TEMPLATE_METADATA_HASH.to_owned(), hash);
     }
     let has = |key: &str| server.metadata.labels.as_ref().and_then(|labels| labels.get(key));
@@ -138,8 +139,15 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
     if !annotations.is_empty() {
         metadata.insert("annotations".into(), json!(annotations));
     }
-    let owners = vec![owner(set, pod)];
-    if server.metadata.owner_references.as_ref() != Some(&owners) {
+    // One that a pod lets go of as it ends (--cascade=orphan) is the next pod's.
+    let orphaned = pod.metadata.deletion_timestamp.is_some() && controller(&server.metadata).is_none();
+    let ours = owner(set, pod);
+    let others = server.metadata.owner_references.iter().flatten();
+    let others = others.filter(|other| other.controller != Some(true) && other.uid != ours.uid).cloned();
+    let owners: Vec<_> = std::iter::once(ours.clone()).chain(others).collect();
+    let current: Vec<_> = server.metadata.owner_references.clone().unwrap_or_default();
+    let same = current.len() == owners.len() && owners.iter().all(|owner| current.contains(owner));
+    if !same && !orphaned {
         metadata.insert("ownerReferences".into(), json!(owners));
     }
     let spec = missing_fields(server);
@@ -176,9 +184,12 @@ fn missing_fields(server: &GameServer) -> Map<String, Value> {
 
 /// Labels and `gs-sync/` keys that the GameServer gives its pod.
 fn pod_patch(set: &GameServerSet, pod: &Pod, server: &GameServer, changed: &Transitions) -> Option<Value> {
-    let mut labels = changed.labels.clone();
-    labels.extend(missing_labels(set, pod));
-    labels.extend(synced(server.metadata.labels.as_ref(), pod.metadata.labels.as_ref()));
+    let mut set_labels = changed.labels.clone();
+    set_labels.extend(missing_labels(set, pod));
+    set_labels.extend(synced(server.metadata.labels.as_ref(), pod.metadata.labels.as_ref()));
+    let mut labels: Map<String, Value> =
+        set_labels.into_iter().map(|(key, value)| (key, json!(value))).collect();
+    labels.extend(changed.gone.iter().map(|key| ((*key).to_owned(), Value::Null)));
     let mut annotations = changed.annotations.clone();
     annotations.extend(synced(server.metadata.annotations.as_ref(), pod.metadata.annotations.as_ref()));
     if labels.is_empty() && annotations.is_empty() {
@@ -186,7 +197,7 @@ fn pod_patch(set: &GameServerSet, pod: &Pod, server: &GameServer, changed: &Tran
     }
     let mut metadata = Map::from_iter([("uid".to_owned(), json!(pod.metadata.uid))]);
     if !labels.is_empty() {
-        metadata.insert("labels".into(), json!(labels));
+        metadata.insert("labels".into(), labels.into());
     }
     if !annotations.is_empty() {
         metadata.insert("annotations".into(), json!(annotations));
@@ -199,17 +210,21 @@ fn missing_labels(set: &GameServerSet, pod: &Pod) -> Vec<(String, String)> {
     let name = pod.metadata.name.clone().unwrap_or_default();
     let ordinal = names::ordinal_of(set.metadata.name.as_deref().unwrap_or_default(), &name);
     let state = || state_of_unlabelled(set.spec.lifecycle.as_ref(), &pod.metadata).to_owned();
-    // A pod of another template has lost its revision for good, and gets the new template.
-    let revision = || Some(Template::of(set)).filter(|template| template.is_on(&pod.metadata));
-    let wanted: [(&str, &dyn Fn() -> Option<String>); 4] = [
+    let wanted: [(&str, &dyn Fn() -> Option<String>); 3] = [
         (names::POD_INDEX, &|| ordinal.map(|ordinal| ordinal.to_string())),
         (names::POD_NAME, &|| Some(name.clone())),
         (names::LIFECYCLE_STATE, &|| Some(state())),
-        (names::REVISION_HASH, &|| revision().map(|template| template.revision)),
     ];
     let has = |key: &str| pod.metadata.labels.as_ref().is_some_and(|labels| labels.contains_key(key));
     let missing = wanted.into_iter().filter(|(key, _)| !has(key));
-    missing.filter_map(|(key, value)| Some((key.to_owned(), value()?))).collect()
+    let mut labels: Vec<_> = missing.filter_map(|(key, value)| Some((key.to_owned(), value()?))).collect();
+    // A pod of another template whose revision somebody changed has lost it for good, and gets the new template.
+    let template = Template::of(set);
+    let revision = pod.metadata.labels.as_ref().and_then(|labels| labels.get(names::REVISION_HASH));
+    if revision != Some(&template.revision) && template.is_on(&pod.metadata) {
+        labels.push((names::REVISION_HASH.to_owned(), template.revision));
+    }
+    labels
 }
 
 /// Keys under `gs-sync/` whose value the pod does not have yet.

@@ -21,6 +21,8 @@ use crate::{
 pub(super) struct Transitions {
     pub(super) events: Vec<Event>,
     pub(super) labels: BTreeMap<String, String>,
+    /// Labels to take off.
+    pub(super) gone: Vec<&'static str>,
     pub(super) annotations: BTreeMap<String, String>,
 }
 
@@ -118,6 +120,16 @@ impl Field {
             return;
         }
         if label_value_problem(&self.value).is_some() {
+            // A label that tells the old value would have people select servers by what they are no more.
+            if !old.is_empty() {
+                out.events.push(Event {
+                    type_: self.type_,
+                    reason: names::reason::GS_STATE_CHANGED.into(),
+                    message: format!("{} turn from {old} to {} {server}", self.what, quoted(&self.value)),
+                    occurrence: self.occurrence,
+                });
+                out.gone.push(self.label);
+            }
             out.events.push(Event {
                 type_: EventType::Warning,
                 reason: names::reason::INVALID_LABEL_VALUE.into(),
@@ -125,7 +137,8 @@ impl Field {
                     "{} {:?} of {server} cannot stand in the pod's label {}: use at most 63 letters, digits, '-', '_' or '.'",
                     self.what, quoted(&self.value), self.label
                 ),
-                occurrence: self.occurrence,
+                // Once for each value, whatever else changes beside it.
+                occurrence: String::new(),
             });
             return;
         }
@@ -231,10 +244,11 @@ mod tests {
     #[test]
     fn a_state_that_is_no_label_value_blocks_nothing_else() {
         let found = run(&server("in use"), GameServerState::NotReady, &labels("None", "Ready"));
-        assert_eq!(found.labels.get(names::GS_OPS_STATE), None);
+        assert_eq!((found.labels.get(names::GS_OPS_STATE), &*found.gone), (None, &[names::GS_OPS_STATE][..]));
+        assert_eq!(found.events[0].message, "OpsState turn from None to in use demo-gs-0");
         assert_eq!(found.labels.get(names::GS_STATE).map(String::as_str), Some("NotReady"));
         assert!(
-            found.events[0]
+            found.events[1]
                 .message
                 .starts_with("OpsState \"in use\" of demo-gs-0 cannot stand in the pod's label")
         );

@@ -90,6 +90,14 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let reserved = reserved(snapshot, &mut problems);
     let remembered = snapshot.annotation(names::ORDINALS).and_then(|text| text.parse::<Ordinals>().ok());
     let scaled = scale_plan(snapshot, &roster, &reserved, remembered.as_ref(), &mut problems);
+    let seats = usize::try_from(scaled.seats.count()).unwrap_or(usize::MAX);
+    let wanted = scaled.lower_replicas_to.unwrap_or(snapshot.set.spec.replicas);
+    if seats < usize::try_from(wanted).unwrap_or(0) {
+        problems.push(Problem {
+            path: "spec.reserveGameServerIds".into(),
+            message: format!("leaves no ordinals for {wanted} servers; reserve fewer"),
+        });
+    }
     let leaving: BTreeSet<u32> = scaled.remove.iter().map(|l| l.ordinal).collect();
     let stay: Vec<&Member<'_>> =
         roster.members.values().filter(|m| !m.leaving() && !leaving.contains(&m.ordinal)).collect();

@@ -79,7 +79,7 @@ use super::{
 #[serde(rename_all = "camelCase")]
 pub struct GameServerSetSpec {
     /// How many game servers there should be.
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 1_000_000))]
     pub replicas: i32,
     /// The template of the servers' pods.
     pub game_server_template: GameServerTemplate,

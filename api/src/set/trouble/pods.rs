@@ -28,13 +28,15 @@ pub(in super::super) fn pods(
     roster: &Roster<'_>,
 ) -> (Vec<Trouble>, Option<Duration>) {
     let mut found = Found::default();
-    let looping = snapshot.set.status.iter().flat_map(|s| &s.conditions);
-    let looping =
-        looping.into_iter().any(|c| c.type_ == Kind::CrashLoop.condition_type() && c.status == "True");
+    let said = |kind: Kind| {
+        let mut conditions = snapshot.set.status.iter().flat_map(|s| &s.conditions);
+        conditions.any(|c| c.type_ == kind.condition_type() && c.status == "True")
+    };
+    let (looping, pulling) = (said(Kind::CrashLoop), said(Kind::ImageError));
     for member in roster.members.values().filter(|m| !m.terminating && !m.dead) {
         unschedulable(snapshot, member, &mut found);
         for container in containers(member.pod) {
-            waiting(snapshot, member, container, &mut found);
+            waiting(snapshot, member, container, pulling, &mut found);
             crash_loop(snapshot, member, container, looping, &mut found);
         }
     }
@@ -108,17 +110,33 @@ fn unschedulable(snapshot: &Snapshot<'_>, member: &Member<'_>, found: &mut Found
 }
 
 /// Containers that wait for what does not come.
-fn waiting(snapshot: &Snapshot<'_>, member: &Member<'_>, container: &ContainerStatus, found: &mut Found) {
+///
+/// `pulling`: whether it has been said, and not taken back, that an image cannot be had.
+fn waiting(
+    snapshot: &Snapshot<'_>,
+    member: &Member<'_>,
+    container: &ContainerStatus,
+    pulling: bool,
+    found: &mut Found,
+) {
     let Some(waiting) = container.state.as_ref().and_then(|s| s.waiting.as_ref()) else { return };
-    let (name, image) = (&container.name, &container.image);
+    // The status names the image that ran last.
+    let (name, image) = (&container.name, image_of(member.pod, container));
     let words = waiting.message.as_deref().unwrap_or_default();
     let (kind, reason, what, advice) = match waiting.reason.as_deref().unwrap_or_default() {
+        // While an update waits for its image, the kubelet speaks of the container that the update ended in between.
+        reason::CRASH_LOOP_BACK_OFF if pulling && member.updating() => (
+            Kind::ImageError,
+            reason::IMAGE_PULL_FAILED,
+            format!("container {name}: the image {image:?} cannot be pulled"),
+            PULL_ADVICE,
+        ),
         // The kubelet turns from one to the other with every try; to people they are one.
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => (
             Kind::ImageError,
             reason::IMAGE_PULL_FAILED,
             format!("container {name}: the image {image:?} cannot be pulled"),
-            "correct the image's name, its registry or imagePullSecrets; the kubelet goes on trying",
+            PULL_ADVICE,
         ),
         "InvalidImageName" => (
             Kind::ImageError,
@@ -163,6 +181,10 @@ fn crash_loop(
     found: &mut Found,
 ) {
     let Some(state) = &container.state else { return };
+    // It is the update that ended it.
+    if member.updating() {
+        return;
+    }
     let in_loop = if let Some(waiting) = &state.waiting {
         waiting.reason.as_deref() == Some(reason::CRASH_LOOP_BACK_OFF)
     } else if !looping || container.restart_count < 2 {
@@ -191,6 +213,18 @@ fn crash_loop(
         "see kubectl logs --previous",
     );
 }
+
+/// The image that the container is to run.
+fn image_of<'a>(pod: &'a Pod, container: &'a ContainerStatus) -> &'a str {
+    let spec = pod.spec.iter();
+    let mut all = spec.flat_map(|s| s.containers.iter().chain(s.init_containers.iter().flatten()));
+    let asked_for = all.find(|c| c.name == container.name).and_then(|c| c.image.as_deref());
+    asked_for.unwrap_or(&container.image)
+}
+
+/// What to do about an image that cannot be pulled.
+const PULL_ADVICE: &str =
+    "correct the image's name, its registry or imagePullSecrets; the kubelet goes on trying";
 
 /// Statuses of all containers, init containers first: they come first.
 fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
