@@ -247,3 +247,51 @@ fn labels_that_were_taken_off_come_back_and_a_node_that_is_left_goes() {
     settle(&set, &mut pod, &mut server);
     assert_eq!(server.unwrap().metadata.labels.unwrap().get(names::NODE_NAME), None);
 }
+
+#[test]
+fn a_revision_that_somebody_changed_comes_back_where_the_pod_has_the_template() {
+    let (set, mut pod, mut server) = (set(), pod(), None);
+    let record = crate::lifecycle::Record::of_template(&set.spec.game_server_template).text();
+    let annotations = pod.metadata.annotations.get_or_insert_default();
+    annotations.insert(names::TEMPLATE.to_owned(), record);
+    settle(&set, &mut pod, &mut server);
+    let wanted = Template::of(&set).revision;
+    for changed in [None, Some("zz".to_owned())] {
+        let labels = pod.metadata.labels.get_or_insert_default();
+        labels.remove(names::REVISION_HASH);
+        labels.extend(changed.map(|value| (names::REVISION_HASH.to_owned(), value)));
+        assert!(Template::of(&set).is_on(&pod.metadata), "it is not made again for that");
+        settle(&set, &mut pod, &mut server);
+        assert_eq!(pod.metadata.labels.as_ref().unwrap().get(names::REVISION_HASH), Some(&wanted));
+    }
+}
+
+#[test]
+fn a_game_server_that_its_ending_pod_lets_go_of_waits_for_the_next() {
+    let (set, mut pod, mut server) = (set(), pod(), None);
+    settle(&set, &mut pod, &mut server);
+    let mut server = server.unwrap();
+    server.metadata.owner_references = None;
+    pod.metadata.deletion_timestamp = Some(Time(NOW.parse().unwrap()));
+    let patch = run(&set, &pod, Some(&server)).server_patch;
+    assert_eq!(patch.and_then(|patch| patch["metadata"].get("ownerReferences").cloned()), None);
+    pod.metadata.deletion_timestamp = None;
+    pod.metadata.uid = Some("next-uid".into());
+    let patch = run(&set, &pod, Some(&server)).server_patch.unwrap();
+    assert_eq!(patch["metadata"]["ownerReferences"][0]["uid"], "next-uid");
+}
+
+#[test]
+fn keys_of_ours_in_the_template_do_not_reach_the_game_server() {
+    let (mut set, pod) = (set(), pod());
+    set.spec.game_server_template.metadata = serde_json::from_value(json!({
+        "labels": {"app": "mc", names::GS_STATE: "X", names::POD_INDEX: "77"},
+        "annotations": {names::VERDICTS: "{}", "note": "kept"},
+    }))
+    .unwrap();
+    let server = run(&set, &pod, None).create.unwrap();
+    let labels = server.metadata.labels.unwrap();
+    assert_eq!(labels.keys().collect::<Vec<_>>(), ["app", names::NODE_NAME, names::OWNER_GSS]);
+    let annotations = server.metadata.annotations.unwrap();
+    assert_eq!(annotations.keys().collect::<Vec<_>>(), [names::TEMPLATE_METADATA_HASH, "note"]);
+}

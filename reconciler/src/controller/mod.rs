@@ -15,6 +15,14 @@
 //! Both reconcilers read only the stores, ask `gamewarden-api` for a plan and carry it out; neither
 //! decides anything. Every write names the object it was decided on (uid, and resourceVersion where a
 //! change in between matters), so a plan made on an old snapshot fails instead of doing harm.
+//!
+//! ```text
+//!   run       starts all of it              watch, seen, stores, index   what there is, and whom a change concerns
+//!   set       reconciles a set, with        adopt, create, claims, in_place, status: the parts of its plan
+//!   server    reconciles a server, with     around: its node and volumes
+//!   fresh, removed, failures, backoff, context   the little that is remembered in between
+//!   metrics, okg                            what is counted, ours and OpenKruiseGame's
+//! ```
 
 mod adopt;
 mod around;

@@ -212,3 +212,36 @@ fn what_could_not_be_made_is_told_in_the_api_servers_words() {
         "game-3: a pod that is not the set's has the name of a server: it belongs to Job cleanup;"
     ));
 }
+
+#[test]
+fn an_update_that_waits_for_its_image_is_no_crash_loop_and_names_the_image_asked_for() {
+    let updating = |reason: &'static str| {
+        move |pod: &mut Value| {
+            waiting(reason, "back-off", 60)(pod);
+            pod["spec"] = json!({"containers": [{"name": "main", "image": "nosuch"}]});
+            pod["metadata"]["labels"][crate::names::LIFECYCLE_STATE] = json!("Updating");
+        }
+    };
+    let pulled = |cluster: &Cluster| {
+        let messages = messages(cluster);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert_eq!(messages[0].0, Kind::ImageError);
+        assert!(messages[0].2.contains("the image \"nosuch\" cannot be pulled"), "{messages:?}");
+    };
+    pulled(&servers(2, updating("ImagePullBackOff")));
+    let mut cluster = servers(2, updating("CrashLoopBackOff"));
+    assert_eq!(messages(&cluster), []);
+    cluster.set["status"]["conditions"] = json!([{
+        "type": "ImageError", "status": "True", "reason": "R", "message": "m", "lastTransitionTime": ago(60),
+    }]);
+    pulled(&cluster);
+}
+
+#[test]
+fn reserved_ordinals_that_leave_no_room_are_told() {
+    let mut cluster = servers(1, |_| {});
+    cluster.set["spec"]["reserveGameServerIds"] = json!(["0-4294967295"]);
+    let messages = messages(&cluster);
+    assert_eq!(messages[0].0, Kind::InvalidSpec);
+    assert!(messages[0].2.contains("leaves no ordinals for 1 servers; reserve fewer"), "{messages:?}");
+}
