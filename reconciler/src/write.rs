@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use gamewarden_api::{
     names,
+    server::ServerRef,
     types::{GameServer, GameServerSet},
 };
 use k8s_openapi::{
@@ -243,20 +244,15 @@ impl Writer {
         namespace: &str,
         name: &str,
         uid: &str,
-        resource_version: Option<&str>,
+        resource_version: &str,
     ) -> Result<(), WriteError> {
         self.delete::<Pod>("delete pod", namespace, name, uid, resource_version).await
     }
 
-    /// Deletes a GameServer by its uid and, where it is given, its resourceVersion. One that is gone, or is
-    /// another by now, is fine.
-    pub(crate) async fn delete_server(
-        &self,
-        namespace: &str,
-        name: &str,
-        uid: &str,
-        resource_version: Option<&str>,
-    ) -> Result<(), WriteError> {
+    /// Deletes a GameServer as the plan saw it: one that has changed since may be wanted again, and hold what a person
+    /// has set. One that is gone, or is another by now, is fine.
+    pub(crate) async fn delete_server(&self, namespace: &str, server: &ServerRef) -> Result<(), WriteError> {
+        let ServerRef { name, uid, resource_version } = server;
         match self.delete::<GameServer>("delete GameServer", namespace, name, uid, resource_version).await {
             Err(error) if error.is_conflict() => Ok(()),
             other => other,
@@ -269,7 +265,7 @@ impl Writer {
         namespace: &str,
         name: &str,
         uid: &str,
-        resource_version: Option<&str>,
+        resource_version: &str,
     ) -> Result<(), WriteError>
     where
         K: Ours,
@@ -278,7 +274,7 @@ impl Writer {
         let params = DeleteParams {
             preconditions: Some(Preconditions {
                 uid: Some(uid.to_owned()),
-                resource_version: resource_version.map(str::to_owned),
+                resource_version: Some(resource_version.to_owned()),
             }),
             ..DeleteParams::background()
         };

@@ -15,6 +15,29 @@ use crate::{
     types::{GameServer, GameServerSet, GameServerSpec, IntOrString, OpsState, ReclaimPolicy},
 };
 
+/// A GameServer, as the plan saw it. Writes and deletions of it carry both as preconditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerRef {
+    /// Its name.
+    pub name: String,
+    /// Its uid.
+    pub uid: String,
+    /// Its resourceVersion.
+    pub resource_version: String,
+}
+
+impl ServerRef {
+    /// What identifies the object that has this metadata.
+    #[must_use]
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        Self {
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            resource_version: metadata.resource_version.clone().unwrap_or_default(),
+        }
+    }
+}
+
 /// The GameServer to make for a pod of the set: state None, priorities 0, with the template's labels and
 /// annotations.
 pub(super) fn new_game_server(set: &GameServerSet, pod: &Pod) -> GameServer {

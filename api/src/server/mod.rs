@@ -22,6 +22,7 @@ mod quality_conditions;
 mod state;
 mod transition;
 
+pub use gameserver::ServerRef;
 pub(crate) use owner::{controller, owner_reference};
 pub use owner::{is_stale, owner_set};
 pub use plan::{ServerPlan, Snapshot, plan};

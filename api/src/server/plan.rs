@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{
     conditions::{Around, conditions},
     controller,
-    gameserver::{new_game_server, own_labels, owner, template_metadata_hash, without_ours},
+    gameserver::{ServerRef, new_game_server, own_labels, owner, template_metadata_hash, without_ours},
     is_stale, pod_status, quality_conditions,
     state::{condition, current_state},
     transition::{Transitions, priority_text, transitions},
@@ -45,12 +45,17 @@ pub struct Snapshot<'a> {
 /// What to write, in the order of the fields.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerPlan {
-    /// The GameServer of an earlier pod: delete it by this uid, and look again.
-    pub delete_stale: Option<String>,
+    /// The GameServer of an earlier pod: delete it by this uid and resourceVersion, and look again. One that has
+    /// changed since may have become this pod's.
+    pub delete_stale: Option<ServerRef>,
     /// Make this GameServer, and look again.
     pub create: Option<GameServer>,
     /// Merge patch of the GameServer's metadata and spec; it carries uid and resourceVersion.
     pub server_patch: Option<Value>,
+    /// Whether `server_patch` makes the GameServer somebody's. Before that is written, the set is to be read from the
+    /// API server itself: what a set that is being deleted let go of must not be tied to it again, for it would go
+    /// with it.
+    pub adopts: bool,
     /// Events about the GameServer; to be written before the pod's labels and the GameServer's status change.
     pub events: Vec<Event>,
     /// Strategic merge patch of the pod; it carries the uid.
@@ -69,7 +74,8 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     let Some(server) = server else {
         // A terminating pod takes its server along: making a new one would outlive nothing.
         return ServerPlan {
-            create: (!terminating).then(|| new_game_server(set, pod)),
+            // Neither does one that is made a set's which is going.
+            create: (!terminating && !is_going(set)).then(|| new_game_server(set, pod)),
             pod_status_patch: pod_status_patch(snapshot, None),
             ..ServerPlan::default()
         };
@@ -77,7 +83,8 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     let pod_uid = pod.metadata.uid.as_deref().unwrap_or_default();
     let set_uid = set.metadata.uid.as_deref().unwrap_or_default();
     if is_stale(server, pod_uid, set_uid) {
-        return ServerPlan { delete_stale: server.metadata.uid.clone(), ..ServerPlan::default() };
+        let stale = Some(ServerRef::of(&server.metadata));
+        return ServerPlan { delete_stale: stale, ..ServerPlan::default() };
     }
     if server.metadata.deletion_timestamp.is_some() {
         return ServerPlan::default();
@@ -91,10 +98,12 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     let seen = conditions(pod, snapshot.around, old, now);
     changed.events.extend(seen.events);
     let pod_status_patch = if terminating { None } else { pod_status_patch(snapshot, Some(server)) };
+    let server_patch = server_patch(set, pod, server);
     ServerPlan {
         delete_stale: None,
         create: None,
-        server_patch: server_patch(set, pod, server),
+        adopts: server_patch.as_ref().is_some_and(|patch| patch["metadata"].get("ownerReferences").is_some()),
+        server_patch,
         pod_patch: pod_patch(set, pod, server, &changed),
         events: changed.events,
         server_status_patch: server_status_patch(
@@ -139,8 +148,9 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
     if !annotations.is_empty() {
         metadata.insert("annotations".into(), json!(annotations));
     }
-    // One that a pod lets go of as it ends (--cascade=orphan) is the next pod's.
-    let orphaned = pod.metadata.deletion_timestamp.is_some() && controller(&server.metadata).is_none();
+    // One that a pod or a set lets go of as it ends (--cascade=orphan) is the next one's.
+    let ends = pod.metadata.deletion_timestamp.is_some() || is_going(set);
+    let orphaned = ends && controller(&server.metadata).is_none();
     let ours = owner(set, pod);
     let others = server.metadata.owner_references.iter().flatten();
     let others = others.filter(|other| other.controller != Some(true) && other.uid != ours.uid).cloned();
@@ -161,6 +171,10 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
         patch["spec"] = Value::Object(spec);
     }
     Some(patch)
+}
+
+fn is_going(set: &GameServerSet) -> bool {
+    set.metadata.deletion_timestamp.is_some()
 }
 
 fn annotation<'a>(server: &'a GameServer, key: &str) -> Option<&'a String> {

@@ -109,6 +109,12 @@ fn a_new_pod_gets_a_server_labels_conditions_and_a_status() {
     assert_eq!(gate.unwrap().status, "True");
 }
 
+fn stale(server: &Option<GameServer>) -> Option<ServerRef> {
+    let server = server.as_ref()?;
+    assert_eq!(server.metadata.uid.as_deref(), Some("gs-uid"));
+    Some(ServerRef::of(&server.metadata))
+}
+
 fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
@@ -120,7 +126,7 @@ fn a_server_of_an_earlier_pod_goes_and_a_new_one_starts_anew() {
     server.as_mut().unwrap().spec.ops_state = Some(OpsState::Maintaining);
     pod.metadata.uid = Some("second-pod".into());
     let plan = run(&set, &pod, server.as_ref());
-    assert_eq!(plan, ServerPlan { delete_stale: Some("gs-uid".into()), ..ServerPlan::default() });
+    assert_eq!(plan, ServerPlan { delete_stale: stale(&server), ..ServerPlan::default() });
     settle(&set, &mut pod, &mut server);
     assert_eq!(server.unwrap().spec.ops_state, Some(OpsState::None));
 }
@@ -133,7 +139,7 @@ fn a_server_of_an_earlier_set_of_the_same_name_is_not_taken_over() {
     set.metadata.uid = Some("second-set".into());
     pod.metadata.uid = Some("second-pod".into());
     let plan = run(&set, &pod, server.as_ref());
-    assert_eq!(plan, ServerPlan { delete_stale: Some("gs-uid".into()), ..ServerPlan::default() });
+    assert_eq!(plan, ServerPlan { delete_stale: stale(&server), ..ServerPlan::default() });
 }
 
 #[test]
@@ -279,6 +285,24 @@ fn a_game_server_that_its_ending_pod_lets_go_of_waits_for_the_next() {
     pod.metadata.uid = Some("next-uid".into());
     let patch = run(&set, &pod, Some(&server)).server_patch.unwrap();
     assert_eq!(patch["metadata"]["ownerReferences"][0]["uid"], "next-uid");
+}
+
+#[test]
+fn a_set_that_is_going_makes_nothing_its_own() {
+    let (mut set, mut pod, mut server) = (set(), pod(), None);
+    set.spec.game_server_template.reclaim_policy = Some(crate::types::ReclaimPolicy::Delete);
+    settle(&set, &mut pod, &mut server);
+    let mut orphan = server.unwrap();
+    orphan.metadata.owner_references = None;
+    let plan = run(&set, &pod, Some(&orphan));
+    assert!(plan.adopts);
+    assert_eq!(plan.server_patch.unwrap()["metadata"]["ownerReferences"][0]["uid"], "set-uid");
+
+    // `kubectl delete gss --cascade=orphan`, where the GameServer has been let go of and the pod not yet.
+    set.metadata.deletion_timestamp = Some(Time(NOW.parse().unwrap()));
+    let plan = run(&set, &pod, Some(&orphan));
+    assert_eq!((plan.adopts, plan.server_patch), (false, None));
+    assert_eq!(run(&set, &pod, None).create, None);
 }
 
 #[test]

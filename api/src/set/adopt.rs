@@ -7,9 +7,9 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::{Value, json};
 
-use super::{Snapshot, gs::ServerRef, roster::Roster};
+use super::{Snapshot, roster::Roster};
 use crate::{
-    server::{controller, owner_reference},
+    server::{ServerRef, controller, owner_reference},
     types::ReclaimPolicy,
 };
 

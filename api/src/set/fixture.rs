@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     names,
+    server::ServerRef,
     types::{GameServer, GameServerSet},
 };
 

@@ -12,32 +12,11 @@ use super::{
     Snapshot,
     roster::{Roster, label},
 };
-use crate::{names, scale::Ordinals, types::GameServer};
-
-/// A GameServer, as the plan saw it. Writes and deletions of it carry both as preconditions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerRef {
-    /// Its name.
-    pub name: String,
-    /// Its uid.
-    pub uid: String,
-    /// Its resourceVersion.
-    pub resource_version: String,
-}
-
-impl ServerRef {
-    pub(super) fn of(metadata: &ObjectMeta) -> Self {
-        Self {
-            name: metadata.name.clone().unwrap_or_default(),
-            uid: metadata.uid.clone().unwrap_or_default(),
-            resource_version: metadata.resource_version.clone().unwrap_or_default(),
-        }
-    }
-}
+use crate::{names, scale::Ordinals, server::ServerRef, types::GameServer};
 
 /// What to do with the set's GameServers.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ServerPlan {
+pub(super) struct GsPlan {
     pub(super) mark: Vec<ServerRef>,
     pub(super) unmark: Vec<ServerRef>,
     pub(super) delete: Vec<ServerRef>,
@@ -49,8 +28,8 @@ pub(super) fn server_plan(
     roster: &Roster<'_>,
     seats: &Ordinals,
     remove: &BTreeSet<u32>,
-) -> ServerPlan {
-    let mut plan = ServerPlan::default();
+) -> GsPlan {
+    let mut plan = GsPlan::default();
     let blocked = roster.blocked();
     for (ordinal, server) in &roster.servers {
         if server.metadata.deletion_timestamp.is_some() {

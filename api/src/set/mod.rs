@@ -43,7 +43,6 @@ mod update_tests;
 
 pub use adopt::{Adoption, Orphan};
 pub use claims::{ClaimPatch, Retention, claim_is_going, claim_patches};
-pub use gs::ServerRef;
 pub use in_place::PodStep;
 pub use plan::{Plan, plan};
 pub use removal::{Reason, Removal};

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::Value;
 
 use super::{
-    Adoption, Retention, ServerRef, Snapshot, adopt,
+    Adoption, Retention, Snapshot, adopt,
     events::{self, Observed},
     gs::{marked, outlives_its_pod, server_plan},
     in_place::{PodStep, steps},
@@ -20,6 +20,7 @@ use crate::{
     lifecycle::{Template, hooked},
     names,
     scale::{self, Ordinals, ReserveIds},
+    server::ServerRef,
     types::IntOrString,
 };
 

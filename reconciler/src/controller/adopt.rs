@@ -9,17 +9,21 @@ use gamewarden_api::{
 use kube::ResourceExt;
 
 use super::{Context, set::Error};
+use crate::write::WriteError;
 
-/// Adopts what the plan found. All are tried; the first failure is returned.
-///
-/// The set is read from the API server first, as ReplicaSets do it: the store may still show a set that is being
-/// deleted, and an orphan of that moment was let go on purpose.
-pub(super) async fn adopt(set: &GameServerSet, orphans: &[Adoption], context: &Context) -> Result<(), Error> {
+/// Whether the set is still there and not being deleted, asked of the API server itself, as ReplicaSets do it before
+/// they adopt: the store may still show a set that is going, and an orphan of that moment was let go on purpose.
+pub(super) async fn lives(set: &GameServerSet, context: &Context) -> Result<bool, WriteError> {
     let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
     let now = context.writer.get_set(&namespace, &name).await?;
-    let lives = now
-        .is_some_and(|now| now.metadata.uid == set.metadata.uid && now.metadata.deletion_timestamp.is_none());
-    if !lives {
+    Ok(now
+        .is_some_and(|now| now.metadata.uid == set.metadata.uid && now.metadata.deletion_timestamp.is_none()))
+}
+
+/// Adopts what the plan found, if the set still lives. All are tried; the first failure is returned.
+pub(super) async fn adopt(set: &GameServerSet, orphans: &[Adoption], context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
+    if !lives(set, context).await? {
         return Err(Error::Behind);
     }
     let mut result = Ok(());

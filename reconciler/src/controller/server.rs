@@ -15,7 +15,7 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, around, metrics::Kind};
+use super::{Context, adopt::lives, around, metrics::Kind};
 use crate::write::WriteError;
 
 /// A server could not be brought in line; it will be tried again.
@@ -80,7 +80,7 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
         results: &|quality| context.results.get(uid, quality),
         now: Timestamp::now(),
     });
-    match apply(pod, server.as_deref(), plan, context).await {
+    match apply(pod, set, server.as_deref(), plan, context).await {
         // A pod or GameServer that went away meanwhile needs nothing more; its own event comes.
         Err(error) if error.is_not_found() || error.is_namespace_gone() => Ok(()),
         other => other,
@@ -91,6 +91,7 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
 /// not keep the status from being told. The first failure is returned.
 async fn apply(
     pod: &Pod,
+    set: &GameServerSet,
     server: Option<&GameServer>,
     plan: ServerPlan,
     context: &Context,
@@ -98,14 +99,14 @@ async fn apply(
     let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
     let (namespace, name) = (namespace.as_str(), name.as_str());
     let writer = &context.writer;
-    if let Some(uid) = plan.delete_stale {
+    if let Some(stale) = plan.delete_stale {
         // Stale is what belongs to another pod than ours; where ours is the earlier one, it is we who are stale:
         // the watch of pods may be behind that of GameServers.
         let now = writer.get_pod(namespace, name).await?.and_then(|pod| pod.metadata.uid);
         if now.is_none() || now != pod.metadata.uid {
             return Ok(());
         }
-        return writer.delete_server(namespace, name, &uid, None).await;
+        return writer.delete_server(namespace, &stale).await;
     }
     let mut results = Vec::new();
     if let Some(new) = plan.create {
@@ -120,7 +121,9 @@ async fn apply(
     }
     let Some(server) = server else { return results.into_iter().collect() };
     let mut resource_version = server.metadata.resource_version.clone();
-    if let Some(patch) = plan.server_patch {
+    // Where the set is going, its own event comes, and the next plan sees it.
+    let may_write = !plan.adopts || lives(set, context).await?;
+    if let Some(patch) = plan.server_patch.filter(|_| may_write) {
         results.push(writer.patch_server(namespace, name, &patch).await.map(|patched| {
             resource_version = patched.metadata.resource_version;
         }));

@@ -254,9 +254,7 @@ async fn replace(
 
 async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {
     for server in &plan.gs_delete {
-        // With its version: it may be wanted again by now, and hold what a person has set.
-        let version = Some(server.resource_version.as_str());
-        context.writer.delete_server(namespace, &server.name, &server.uid, version).await?;
+        context.writer.delete_server(namespace, server).await?;
     }
     Ok(())
 }
@@ -302,8 +300,8 @@ async fn remove(
     if removal.hooked {
         return Ok(in_place::prepare(namespace, removal, pods, context).await?);
     }
-    let version = Some(removal.resource_version.as_str());
-    context.writer.delete_pod(namespace, &removal.name, &removal.uid, version).await?;
+    let Removal { name, uid, resource_version, .. } = removal;
+    context.writer.delete_pod(namespace, name, uid, resource_version).await?;
     context.removed.insert(&removal.uid, Instant::now());
     context.metrics.pods_deleted.inc();
     tracing::info!(namespace, pod = %removal.name, reason = removal.reason.as_str(), "pod deleted");
