@@ -71,6 +71,37 @@ async fn uids(servers: &Api<GameServer>) -> Result<BTreeMap<String, Option<Strin
     Ok(list.items.into_iter().map(|server| (server.name_any(), server.metadata.uid)).collect())
 }
 
+/// The state between a set's deletion and the end of it, in which `--cascade=orphan` lets go of one object after the
+/// other; a finalizer of ours makes it last.
+#[tokio::test]
+async fn a_set_that_is_going_makes_nothing_its_own() -> Result<()> {
+    in_namespace("going", async |namespace| {
+        let manifest = Manifest::plain("game", 1)?.merge(json!({
+            "gameServerTemplate": {"reclaimPolicy": "Delete"},
+        }));
+        let set = Gss::create(namespace, &manifest).await?;
+        set.wait_ready(&[0]).await?;
+        set.wait_seen(0).await?;
+        namespace
+            .kubectl(r#"patch gss game --type=merge -p {"metadata":{"finalizers":["example.com/hold"]}}"#)
+            .await?;
+        namespace.kubectl("delete gss game --wait=false").await?;
+        let merge =
+            async |patch| set.servers().patch("game-0", &PatchParams::default(), &Patch::Merge(patch)).await;
+        merge(json!({"metadata": {"ownerReferences": null}})).await?;
+        merge(json!({"metadata": {"labels": {"gs-sync/seen": "yes"}}})).await?;
+        let synced = |pod: &Pod| pod.labels().contains_key("gs-sync/seen");
+        wait::one(&set.pods(), "game-0", "the controller has seen both", synced).await?;
+        assert_eq!(set.servers().get("game-0").await?.metadata.owner_references, None);
+
+        namespace.kubectl(r#"patch gss game --type=merge -p {"metadata":{"finalizers":null}}"#).await?;
+        wait::all(&set.pods(), set.members(), "the pod went with its set", BTreeMap::is_empty).await?;
+        assert_eq!(set.servers().get("game-0").await?.metadata.deletion_timestamp, None, "it stays");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn an_owner_that_somebody_takes_off_is_put_back() -> Result<()> {
     in_namespace("owners", async |namespace| {
