@@ -10,6 +10,7 @@
 //!   lifecycle  hooks that hold a pod, and updates in place
 //!   set        one set: which pods and GameServers to make, update and remove; its status
 //!   schedule   when which probe starts
+//!   admission  what is wrong with an object that somebody applies, and what to write instead
 //!   event      what is said about an object, once per occurrence
 //! ```
 //!
@@ -17,6 +18,7 @@
 //! Nothing here awaits, reads a clock or talks to a cluster, so each rule can be tested by a table and
 //! by properties, and the webhook and the reconciler answer the same question alike.
 
+pub mod admission;
 pub mod event;
 pub mod lifecycle;
 pub mod merge_patch;

@@ -13,6 +13,9 @@ pub const OURS: &str = "gamewarden.dev/";
 
 /// Label on pods and GameServers: the name of their set.
 pub const OWNER_GSS: &str = "game.kruise.io/owner-gss";
+/// Annotation of pod templates: names of the containers that others put into the pods (a service mesh, say), with
+/// commas.
+pub const INJECTED_CONTAINERS: &str = "gamewarden.dev/injected-containers";
 /// Label on pods: the server's [`crate::types::GameServerState`].
 pub const GS_STATE: &str = "game.kruise.io/gs-state";
 /// Label on pods: the server's opsState.

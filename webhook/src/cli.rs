@@ -11,7 +11,7 @@ use gamewarden_runtime::{Process, RuntimeArgs};
 use jiff::Timestamp;
 
 use crate::server::{Limits, Server};
-use crate::{WebhookMetrics, app};
+use crate::{WebhookMetrics, app, check::CheckArgs};
 
 /// The name in the certificate. Nobody checks it before there is a webhook configuration, and then
 /// the certificate comes from elsewhere.
@@ -32,6 +32,8 @@ pub struct Cli {
 enum Command {
     /// Answer the API server's admission reviews over HTTPS, until SIGTERM
     Serve(ServeArgs),
+    /// Say what is wrong with files, without a cluster: exit code 0 nothing, 1 something, 2 a file cannot be read
+    Check(CheckArgs),
 }
 
 #[derive(Debug, Args)]
@@ -60,6 +62,7 @@ impl Cli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         match self.command {
+            Command::Check(args) => args.run(),
             Command::Serve(args) => {
                 gamewarden_runtime::run(&args.runtime, async |process| serve(args.addr, process).await)
             }
@@ -89,7 +92,9 @@ mod tests {
     #[test]
     fn defaults() {
         Cli::command().debug_assert();
-        let Command::Serve(args) = Cli::try_parse_from(["webhook", "serve"]).unwrap().command;
+        let Command::Serve(args) = Cli::try_parse_from(["webhook", "serve"]).unwrap().command else {
+            panic!("another command");
+        };
         assert_eq!(args.addr.to_string(), "0.0.0.0:8443");
         assert_eq!(args.runtime.admin.admin_addr.to_string(), "0.0.0.0:8080");
     }

@@ -10,6 +10,7 @@
 //! and until then the chart registers no webhook configuration.
 
 pub mod app;
+mod check;
 pub mod cli;
 mod idle;
 mod memory;

@@ -1,7 +1,10 @@
 //! What the API server refuses by itself, and in which words (docs/validation.md).
 
 use anyhow::{Result, ensure};
-use gamewarden_api::GameServer;
+use gamewarden_api::{
+    GameServer,
+    admission::{Severity, check_set},
+};
 use gamewarden_tests::{
     in_namespace,
     untyped::{refusal, says, smallest},
@@ -9,13 +12,17 @@ use gamewarden_tests::{
 use kube::{Api, api::ApiResource};
 use serde_json::{Value, json};
 
-/// Each of these patches of the smallest set is refused in these words.
+/// Each of these patches of the smallest set is refused in these words, and `webhook check` refuses it, too.
 async fn refused(test: &str, table: Vec<(Value, String)>) -> Result<()> {
     in_namespace(test, async |namespace| {
         let api = namespace.untyped_sets();
         let mut wrong = Vec::new();
         for (patch, words) in table {
-            match refusal(&api, &smallest(patch.clone())).await? {
+            let set = smallest(patch.clone());
+            if check_set(&set).iter().all(|finding| finding.severity != Severity::Error) {
+                wrong.push(format!("{patch}\n  is fine for `webhook check`"));
+            }
+            match refusal(&api, &set).await? {
                 Some(said) if says(&said, &words) => {}
                 said => wrong.push(format!("{patch}\n  wanted: {words}\n  said:   {said:?}")),
             }

@@ -2,9 +2,8 @@
 
 use super::{Rule, Says};
 
-/// Annotation of the pod template: names of the containers that others put into the pods (a service mesh, say),
-/// with commas. A rule cannot see the annotations of the set itself.
-const INJECTED: &str = "gamewarden.dev/injected-containers";
+/// Of the pod template: a rule cannot see the annotations of the set itself.
+const INJECTED: &str = crate::names::INJECTED_CONTAINERS;
 
 /// Most containers, and most init containers, of a pod: the bound in the schema.
 const CONTAINERS: usize = 64;

@@ -1,0 +1,219 @@
+//! What a quality's answers do: whether each answer has an action, whether two contradict each other, and whether
+//! what they write can be written.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{
+    field::{Field, quoted, shown},
+    finding::Report,
+    name::each_once,
+    near::nearest,
+};
+use crate::{
+    quality::{is_reserved, key_problem, label_value_problem},
+    template::{Template, is_template},
+};
+
+/// The states that mean something to scale-down.
+const OPS_STATES: [&str; 5] = ["None", "WaitToBeDeleted", "Maintaining", "Allocated", "Kill"];
+
+/// Fields of an action that set something, and hold one value.
+const SETS: [&str; 4] = ["opsState", "updatePriority", "deletionPriority", "networkDisabled"];
+
+/// All actions of a quality.
+pub(super) fn check_all(quality: &Field<'_>, report: &mut Report) {
+    let actions = quality.get("serviceQualityAction");
+    actions.expect_list(report);
+    let items: Vec<_> = actions.items().collect();
+    for action in &items {
+        check(action, report);
+    }
+    contradictions(&items, report);
+    coverage(quality, &actions, &items, report);
+}
+
+fn check(action: &Field<'_>, report: &mut Report) {
+    if action.get("state").boolean(report).is_none() && !action.get("state").is_set() {
+        report.refuse(&action.get("state").path, "missing; write the answer that it is for: true or false");
+    }
+    action.get("networkDisabled").boolean(report);
+    action.get("result").text(report);
+    let containers = action.get("containers");
+    containers.expect_list(report);
+    each_once(containers.items(), report);
+    let state = action.get("opsState");
+    if judged_template(&state, report).is_none() {
+        ops_state(&state, report);
+    }
+    for priority in ["updatePriority", "deletionPriority"].map(|key| action.get(key)) {
+        if judged_template(&priority, report).is_none() {
+            whole_number(&priority, "write one, as 10, or a template, as \"{{.Result}}\"", report);
+        }
+    }
+    for (map, is_label) in [("labels", true), ("annotations", false)] {
+        pairs(&action.get(map), is_label, report);
+    }
+}
+
+/// A literal state: one that is misspelt does nothing, and one that cannot be a label of the pod is left out there.
+pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
+    let Some(text) = field.text(report).filter(|text| !OPS_STATES.contains(text)) else { return };
+    if let Some(problem) = label_value_problem(text) {
+        report.warn(
+            &field.path,
+            format!(
+                "{} cannot stand in the label of the pod: {problem}; better write one word",
+                quoted(text)
+            ),
+        );
+    } else if let Some(meant) = nearest(text, OPS_STATES) {
+        report.warn(
+            &field.path,
+            format!(
+                "{} is a state of your own, which nothing here acts on; did you mean {meant:?}?",
+                quoted(text)
+            ),
+        );
+    }
+}
+
+/// A whole number, as number or as text.
+pub(super) fn whole_number(field: &Field<'_>, instead: &str, report: &mut Report) {
+    let fine = match field.value {
+        Value::Null => true,
+        Value::Number(number) => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
+        Value::String(text) => text.parse::<i32>().is_ok(),
+        _ => false,
+    };
+    if !fine {
+        report.refuse(&field.path, format!("{} is no whole number; {instead}", shown(field.value)));
+    }
+}
+
+/// The text of a template, if the field holds one; it has been judged then.
+fn judged_template<'a>(field: &Field<'a>, report: &mut Report) -> Option<&'a str> {
+    let text = field.value.as_str().filter(|text| is_template(text))?;
+    if let Err(error) = Template::parse(text) {
+        report.refuse(&field.path, format!("{} is no template: {error}", quoted(text)));
+    }
+    Some(text)
+}
+
+fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
+    map.expect_map(report);
+    let what = if is_label { "label" } else { "annotation" };
+    for (key, field) in map.entries() {
+        if is_reserved(key) {
+            report.refuse(
+                &field.path,
+                format!(
+                    "{what} {} is written by Gamewarden itself; write one with another prefix, or opsState, \
+                     updatePriority, deletionPriority or networkDisabled to set those",
+                    quoted(key)
+                ),
+            );
+        } else if let Some(problem) = key_problem(key) {
+            report.refuse(&field.path, format!("{} is no key of a {what}: {problem}", quoted(key)));
+        }
+        if judged_template(&field, report).is_some() {
+            continue;
+        }
+        let Some(value) = field.text(report).filter(|_| is_label) else { continue };
+        if let Some(problem) = label_value_problem(value) {
+            report.refuse(&field.path, format!("{} is no value of a label: {problem}", quoted(value)));
+        }
+    }
+}
+
+/// Two actions for the same answer that set one field differently: the later one wins, and the earlier one is not
+/// what its author thinks.
+fn contradictions(actions: &[Field<'_>], report: &mut Report) {
+    let mut said: BTreeMap<(bool, &str, String), (&Value, &str)> = BTreeMap::new();
+    for action in actions {
+        let Some(state) = action.get("state").value.as_bool() else { continue };
+        let result = action.get("result").value.as_str().unwrap_or_default();
+        let maps = ["labels", "annotations"].map(|key| action.get(key));
+        let pairs = maps.iter().flat_map(|map| map.entries().map(|(_, field)| field));
+        for field in SETS.map(|key| action.get(key)).into_iter().filter(Field::is_set).chain(pairs) {
+            let name =
+                field.path.strip_prefix(&action.path).unwrap_or_default().trim_start_matches('.').to_owned();
+            match said.get(&(state, result, name.clone())) {
+                Some((before, path)) if *before != field.value => {
+                    let answer = if result.is_empty() {
+                        state.to_string()
+                    } else {
+                        format!("{state} with {result:?}")
+                    };
+                    report.refuse(
+                        &field.path,
+                        format!(
+                            "{} contradicts {path}, which is {} for the same answer ({answer}); leave one of them",
+                            shown(field.value),
+                            shown(before)
+                        ),
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    said.insert((state, result, name), (field.value, &action.path));
+                }
+            }
+        }
+    }
+}
+
+/// A state that is set and never taken back.
+fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report: &mut Report) {
+    if actions.is_empty() {
+        if list.value.is_array() || !list.is_set() {
+            report.warn(
+                &list.path,
+                "no actions: the answer is shown as a condition, and changes nothing; write what it means, as \
+                 {state: true, opsState: WaitToBeDeleted}",
+            );
+        }
+        return;
+    }
+    if quality.get("permanent").boolean(report) == Some(true) {
+        return;
+    }
+    let for_state = |state: bool| {
+        actions
+            .iter()
+            .filter(move |action| action.get("state").value.as_bool() == Some(state))
+            .collect::<Vec<_>>()
+    };
+    for state in [true, false] {
+        let (here, other) = (for_state(state), for_state(!state));
+        if here.is_empty() || !other.is_empty() {
+            continue;
+        }
+        let ops_states: Vec<&str> = here
+            .iter()
+            .filter_map(|action| action.get("opsState").value.as_str())
+            .filter(|s| !s.is_empty())
+            .collect();
+        let literal = ops_states.iter().find(|text| !is_template(text));
+        let missing = !state;
+        if let Some(literal) = literal {
+            report.refuse(
+                &list.path,
+                format!(
+                    "sets opsState {literal:?} when the answer is {state} and has no action for {missing}: a server \
+                     would stay {literal} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
+                     that is meant"
+                ),
+            );
+        } else {
+            report.warn(
+                &list.path,
+                format!(
+                    "has actions for {state} and none for {missing}: what they set stays; add {{state: {missing}, …}}, \
+                     or permanent: true if that is meant"
+                ),
+            );
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Which containers a quality may name: those of the template, its sidecars, and those that others put into the
+//! pods.
+
+use serde_json::Value;
+
+use super::{field::Field, finding::Report, near::suggestion};
+use crate::names;
+
+/// The containers that can be probed.
+#[derive(Debug, Default)]
+pub(super) struct Containers<'a> {
+    /// `containers`, with their place in the template.
+    pub(super) own: Vec<(&'a str, &'a Value)>,
+    /// Init containers that go on running.
+    sidecars: Vec<(&'a str, &'a Value)>,
+    /// Init containers that end before the server starts.
+    ending: Vec<&'a str>,
+    /// Named in the template's annotation.
+    injected: Vec<&'a str>,
+}
+
+impl<'a> Containers<'a> {
+    /// Of a GameServerTemplate.
+    pub(super) fn of(template: &Field<'a>) -> Self {
+        let spec = template.get("spec");
+        let named = |field: &str| {
+            let items = spec.get(field).items();
+            items.filter_map(|item| Some((item.value.get("name")?.as_str()?, item.value))).collect::<Vec<_>>()
+        };
+        let goes_on =
+            |container: &Value| container.get("restartPolicy").and_then(Value::as_str) == Some("Always");
+        let (sidecars, ending): (Vec<_>, Vec<_>) =
+            named("initContainers").into_iter().partition(|(_, container)| goes_on(container));
+        let annotation =
+            template.get("metadata").get("annotations").get(names::INJECTED_CONTAINERS).value.as_str();
+        let injected = annotation.into_iter().flat_map(|list| list.split(',')).map(str::trim);
+        Self {
+            own: named("containers"),
+            sidecars,
+            ending: ending.into_iter().map(|(name, _)| name).collect(),
+            injected: injected.filter(|name| !name.is_empty()).collect(),
+        }
+    }
+
+    fn choices(&self) -> Vec<&'a str> {
+        let known = self.own.iter().chain(&self.sidecars).map(|(name, _)| *name);
+        known.chain(self.injected.iter().copied()).collect()
+    }
+
+    /// The container that a quality means, as the template has it; `None` where it does not, or where a mistake has
+    /// been refused.
+    pub(super) fn meant(&self, quality: &Field<'a>, report: &mut Report) -> Option<&'a Value> {
+        let field = quality.get("containerName");
+        let name = field.text(report).unwrap_or_default();
+        if self.own.is_empty() {
+            // That the template has none is said there.
+            return None;
+        }
+        if name.is_empty() {
+            if let [(_, only)] = self.own.as_slice() {
+                return Some(only);
+            }
+            let message = format!(
+                "missing, and the template has several containers; write one of: {}",
+                self.choices().join(", ")
+            );
+            if !field.is_set() || field.value.is_string() {
+                report.refuse(&field.path, message);
+            }
+            return None;
+        }
+        let found = self.own.iter().chain(&self.sidecars).find(|(own, _)| *own == name);
+        if found.is_none() && !self.injected.contains(&name) {
+            let choices = self.choices();
+            let why = if self.ending.contains(&name) {
+                format!(
+                    "containerName {name:?} is an init container that ends before the server starts (can be probed: \
+                     {}); give it restartPolicy: Always, or name another",
+                    choices.join(", ")
+                )
+            } else {
+                format!(
+                    "containerName {name:?} is not a container of gameServerTemplate (has: {}){}",
+                    choices.join(", "),
+                    suggestion(name, choices.iter().copied())
+                )
+            };
+            report.refuse(&field.path, why);
+        }
+        found.map(|(_, container)| *container)
+    }
+}

@@ -1,0 +1,112 @@
+//! A place in an object, with its path.
+
+use serde_json::Value;
+
+use super::finding::Report;
+
+/// A value and where it stands. What is missing is null, as the API server treats it.
+#[derive(Clone, Debug)]
+pub(super) struct Field<'a> {
+    pub(super) path: String,
+    pub(super) value: &'a Value,
+}
+
+impl<'a> Field<'a> {
+    /// The object itself.
+    pub(super) fn root(value: &'a Value) -> Self {
+        Self { path: String::new(), value }
+    }
+
+    pub(super) fn get(&self, key: &str) -> Self {
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
+        Self { path, value: self.value.get(key).unwrap_or(&Value::Null) }
+    }
+
+    /// The entries of a list; none where it is no list.
+    pub(super) fn items(&self) -> impl Iterator<Item = Self> + use<'a> {
+        let path = self.path.clone();
+        let items = self.value.as_array().into_iter().flatten().enumerate();
+        items.map(move |(index, value)| Self { path: format!("{path}[{index}]"), value })
+    }
+
+    /// The entries of a map; none where it is no map. Keys stand in brackets, as they may have dots.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a> {
+        let path = self.path.clone();
+        let entries = self.value.as_object().into_iter().flatten();
+        entries.map(move |(key, value)| (key.as_str(), Self { path: format!("{path}[{key}]"), value }))
+    }
+
+    pub(super) fn is_set(&self) -> bool {
+        !self.value.is_null()
+    }
+
+    /// Text; what is something else is refused. `None` where there is none.
+    pub(super) fn text(&self, report: &mut Report) -> Option<&'a str> {
+        self.read(report, Value::as_str, "text; write it in quotes")
+    }
+
+    /// A whole number; what is something else is refused. `None` where there is none.
+    pub(super) fn integer(&self, report: &mut Report) -> Option<i64> {
+        self.read(report, Value::as_i64, "a whole number; write one, without quotes")
+    }
+
+    /// True or false; what is something else is refused. `None` where there is none.
+    pub(super) fn boolean(&self, report: &mut Report) -> Option<bool> {
+        self.read(report, Value::as_bool, "true or false; write one of them, without quotes")
+    }
+
+    fn read<T>(&self, report: &mut Report, read: fn(&'a Value) -> Option<T>, wanted: &str) -> Option<T> {
+        if !self.is_set() {
+            return None;
+        }
+        let found = read(self.value);
+        if found.is_none() {
+            report.refuse(&self.path, format!("{} is not {wanted}", shown(self.value)));
+        }
+        found
+    }
+
+    /// Refuses what is there and is no list.
+    pub(super) fn expect_list(&self, report: &mut Report) {
+        if self.is_set() && !self.value.is_array() {
+            report.refuse(
+                &self.path,
+                format!("{} is not a list; begin each entry with \"- \"", shown(self.value)),
+            );
+        }
+    }
+
+    /// Refuses what is there and is no map.
+    pub(super) fn expect_map(&self, report: &mut Report) {
+        if self.is_set() && !self.value.is_object() {
+            report.refuse(
+                &self.path,
+                format!("{} is not a map of fields; write \"name: value\"", shown(self.value)),
+            );
+        }
+    }
+}
+
+/// A value as people are shown it: short, whatever it is.
+pub(super) fn shown(value: &Value) -> String {
+    const MOST: usize = 64;
+    match value {
+        Value::Object(_) => "a map of fields".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::String(text) => quoted(text),
+        other => {
+            let text = other.to_string();
+            text.chars().take(MOST).collect()
+        }
+    }
+}
+
+/// Text as people are shown it, in quotes and short.
+pub(super) fn quoted(text: &str) -> String {
+    const MOST: usize = 64;
+    if text.chars().count() <= MOST {
+        return format!("{text:?}");
+    }
+    let cut: String = text.chars().take(MOST).collect();
+    format!("{cut:?}…")
+}

@@ -1,0 +1,184 @@
+//! Name, container, probe and numbers of a quality.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{
+    action,
+    containers::Containers,
+    field::{Field, quoted, shown},
+    finding::Report,
+    near::one_of,
+};
+use crate::quality::label_value_problem;
+
+/// The fields that say how to ask.
+const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+
+/// Numbers that may be 0, which means the default (design §3.9), and not less.
+const NUMBERS: [&str; 6] = [
+    "initialDelaySeconds",
+    "timeoutSeconds",
+    "periodSeconds",
+    "successThreshold",
+    "failureThreshold",
+    "terminationGracePeriodSeconds",
+];
+
+/// All qualities of a set.
+pub(super) fn check_all<'a>(qualities: &Field<'a>, containers: &Containers<'a>, report: &mut Report) {
+    qualities.expect_list(report);
+    let mut names = BTreeSet::new();
+    for quality in qualities.items() {
+        name(&quality, &mut names, report);
+        let container = containers.meant(&quality, report);
+        handler(&quality, container, report);
+        numbers(&quality, report);
+        action::check_all(&quality, report);
+    }
+}
+
+fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Report) {
+    let field = quality.get("name");
+    let name = field.text(report);
+    match name.unwrap_or_default() {
+        "" if field.is_set() && name.is_none() => {}
+        "" => report.refuse(&field.path, "missing; write a name of its own for each quality, as \"idle\""),
+        name => {
+            if let Some(problem) = label_value_problem(name) {
+                report.refuse(
+                    &field.path,
+                    format!(
+                        "{} cannot be the name of a condition: {problem}; write letters, digits, '-', '_' and '.', \
+                         at most 63",
+                        quoted(name)
+                    ),
+                );
+            }
+            if !names.insert(name) {
+                report.refuse(
+                    &field.path,
+                    format!("{} is the name of two qualities; rename one", quoted(name)),
+                );
+            }
+        }
+    }
+}
+
+fn handler(quality: &Field<'_>, container: Option<&Value>, report: &mut Report) {
+    let written: Vec<&str> = HANDLERS.into_iter().filter(|handler| quality.get(handler).is_set()).collect();
+    match written.as_slice() {
+        [] => report.refuse(&quality.path, format!("no probe; write one of {}", HANDLERS.join(", "))),
+        [_] => {}
+        several => report.refuse(
+            &quality.path,
+            format!(
+                "several probes, where one is due: {}; leave one, and make a quality of its own of each other",
+                several.join(", ")
+            ),
+        ),
+    }
+    for handler in written {
+        let field = quality.get(handler);
+        field.expect_map(report);
+        match handler {
+            "exec" => command(&field, report),
+            _ => port(&field, handler != "grpc", container, report),
+        }
+        if handler == "httpGet" {
+            one_of(&field.get("scheme"), &["HTTP", "HTTPS"], report);
+        }
+    }
+}
+
+fn command(exec: &Field<'_>, report: &mut Report) {
+    let command = exec.get("command");
+    if let Some(text) = command.value.as_str() {
+        let words: Vec<&str> = text.split_whitespace().collect();
+        return report.refuse(
+            &command.path,
+            format!("{} is text, and a list of words is due; write {words:?}", quoted(text)),
+        );
+    }
+    command.expect_list(report);
+    let words: Vec<_> = command.items().collect();
+    for word in &words {
+        word.text(report);
+    }
+    let empty = words.first().is_none_or(|word| word.value.as_str() == Some(""));
+    if empty && (!command.is_set() || command.value.is_array()) {
+        report.refuse(
+            &command.path,
+            "empty, there is nothing to run; write the program and its arguments, as [\"bash\", \"./idle.sh\"]",
+        );
+    }
+}
+
+fn port(handler: &Field<'_>, may_be_named: bool, container: Option<&Value>, report: &mut Report) {
+    let field = handler.get("port");
+    match field.value {
+        Value::Null if handler.value.is_object() => {
+            report.refuse(&field.path, "missing; write the number of the port, from 1 to 65535");
+        }
+        Value::Null => {}
+        Value::Number(number) => {
+            if !number.as_i64().is_some_and(|port| (1..=65535).contains(&port)) {
+                report.refuse(&field.path, format!("{number} is not a port; write one from 1 to 65535"));
+            }
+        }
+        Value::String(name) if name.parse::<u16>().is_ok() => {
+            report.refuse(&field.path, format!("{} is a number in quotes; write {name}", quoted(name)));
+        }
+        Value::String(name) if may_be_named => named_port(&field, name, container, report),
+        other => report.refuse(
+            &field.path,
+            format!("{} is not the number of a port; write one from 1 to 65535", shown(other)),
+        ),
+    }
+}
+
+fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: &mut Report) {
+    // Of a container that others inject nobody knows the ports.
+    let Some(container) = container else { return };
+    let ports = container.get("ports").and_then(Value::as_array);
+    let names: Vec<&str> =
+        ports.into_iter().flatten().filter_map(|port| port.get("name")?.as_str()).collect();
+    if names.contains(&name) {
+        return;
+    }
+    let of = container.get("name").and_then(Value::as_str).unwrap_or_default();
+    let has = if names.is_empty() { "none with a name".to_owned() } else { names.join(", ") };
+    report.refuse(
+        &field.path,
+        format!(
+            "port {} is not a port of container {of:?} (has: {has}); write its number, or name it under ports{}",
+            quoted(name),
+            super::near::suggestion(name, names.iter().copied())
+        ),
+    );
+}
+
+fn numbers(quality: &Field<'_>, report: &mut Report) {
+    for field in NUMBERS.map(|number| quality.get(number)) {
+        if let Some(number) = field.integer(report).filter(|number| *number < 0) {
+            report.refuse(
+                &field.path,
+                format!("{number} is below 0; write 0, or leave it out, for the default"),
+            );
+        }
+    }
+    let value = |key: &str, default: i64| {
+        quality.get(key).value.as_i64().filter(|number| *number > 0).unwrap_or(default)
+    };
+    let (timeout, period) = (value("timeoutSeconds", 5), value("periodSeconds", 3));
+    // The default timeout is longer than the default period: who has written neither is not told of it.
+    if quality.get("timeoutSeconds").value.as_i64().is_some_and(|written| written > 0) && timeout > period {
+        report.warn(
+            &quality.get("timeoutSeconds").path,
+            format!(
+                "{timeout} s is longer than the period ({period} s): a slow probe makes the next ones late"
+            ),
+        );
+    }
+}

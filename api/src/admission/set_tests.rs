@@ -1,0 +1,371 @@
+//! Tests of what is said about a GameServerSet.
+
+use json_patch::merge;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::admission::Severity;
+
+/// A set in which nothing is wrong, changed by a merge patch.
+fn set(patch: &Value) -> Value {
+    let mut set = json!({
+        "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet",
+        "metadata": {"name": "minecraft", "namespace": "games"},
+        "spec": {
+            "replicas": 3,
+            "gameServerTemplate": {"spec": {"containers": [{"name": "minecraft", "image": "i"}]}},
+            "serviceQualities": [quality(&json!({}))],
+        },
+    });
+    merge(&mut set, patch);
+    set
+}
+
+fn quality(patch: &Value) -> Value {
+    let mut quality = json!({
+        "name": "idle", "containerName": "minecraft", "exec": {"command": ["bash", "./idle.sh"]},
+        "serviceQualityAction": [
+            {"state": true, "opsState": "WaitToBeDeleted"}, {"state": false, "opsState": "None"},
+        ],
+    });
+    merge(&mut quality, patch);
+    quality
+}
+
+fn with_quality(patch: &Value) -> Value {
+    set(&json!({"spec": {"serviceQualities": [quality(patch)]}}))
+}
+
+fn with_actions(actions: &Value) -> Value {
+    with_quality(&json!({"serviceQualityAction": actions}))
+}
+
+fn said(set: &Value) -> Vec<String> {
+    let line = |finding: &Finding| {
+        let mark = if finding.severity == Severity::Warning { "warning: " } else { "" };
+        format!("{mark}{finding}")
+    };
+    check_set(set).iter().map(line).collect()
+}
+
+fn table(rows: Vec<(Value, &[&str])>) {
+    for (set, wanted) in rows {
+        assert_eq!(said(&set), wanted, "{set:#}");
+    }
+}
+
+#[test]
+fn a_good_set_is_not_spoken_of() {
+    table(vec![
+        (set(&json!({})), &[]),
+        (set(&json!({"spec": {"serviceQualities": null}})), &[]),
+        (with_quality(&json!({"containerName": null, "exec": null, "httpGet": {"port": 80}})), &[]),
+        (with_quality(&json!({"periodSeconds": 0, "timeoutSeconds": 0})), &[]),
+        (
+            set(&json!({"spec": {
+                "reserveGameServerIds": [1, "5-7", "9"],
+                "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {
+                    "maxUnavailable": "20%", "podUpdatePolicy": "InPlaceIfPossible", "minReadySeconds": 300,
+                }},
+                "scaleStrategy": {"maxUnavailable": 1, "scaleDownStrategyType": "ReserveIds"},
+            }})),
+            &[],
+        ),
+    ]);
+}
+
+#[test]
+fn qualities_need_a_name_a_container_and_one_probe() {
+    table(vec![
+        (
+            with_quality(&json!({"name": null})),
+            &[
+                "spec.serviceQualities[0].name: missing; write a name of its own for each quality, as \"idle\"",
+            ],
+        ),
+        (
+            set(&json!({"spec": {"serviceQualities": [quality(&json!({})), quality(&json!({}))]}})),
+            &["spec.serviceQualities[1].name: \"idle\" is the name of two qualities; rename one"],
+        ),
+        (
+            with_quality(&json!({"name": "is idle"})),
+            &[
+                "spec.serviceQualities[0].name: \"is idle\" cannot be the name of a condition: it has other characters \
+               than letters, digits, '-', '_' and '.'; write letters, digits, '-', '_' and '.', at most 63",
+            ],
+        ),
+        (
+            with_quality(&json!({"containerName": "minecraf"})),
+            &["spec.serviceQualities[0].containerName: containerName \"minecraf\" is not a container of \
+               gameServerTemplate (has: minecraft); did you mean \"minecraft\"?"],
+        ),
+        (
+            with_quality(&json!({"exec": null})),
+            &["spec.serviceQualities[0]: no probe; write one of exec, httpGet, tcpSocket, grpc"],
+        ),
+        (
+            with_quality(&json!({"tcpSocket": {"port": 80}})),
+            &[
+                "spec.serviceQualities[0]: several probes, where one is due: exec, tcpSocket; leave one, and make a \
+               quality of its own of each other",
+            ],
+        ),
+        (
+            with_quality(&json!({"exec": {"command": []}})),
+            &[
+                "spec.serviceQualities[0].exec.command: empty, there is nothing to run; write the program and its \
+               arguments, as [\"bash\", \"./idle.sh\"]",
+            ],
+        ),
+        (
+            with_quality(&json!({"exec": {"command": "bash ./idle.sh"}})),
+            &[
+                "spec.serviceQualities[0].exec.command: \"bash ./idle.sh\" is text, and a list of words is due; write \
+               [\"bash\", \"./idle.sh\"]",
+            ],
+        ),
+        (
+            with_quality(&json!({"exec": null, "httpGet": {"port": "8080"}})),
+            &["spec.serviceQualities[0].httpGet.port: \"8080\" is a number in quotes; write 8080"],
+        ),
+        (
+            with_quality(&json!({"exec": null, "grpc": {"port": 70000}})),
+            &["spec.serviceQualities[0].grpc.port: 70000 is not a port; write one from 1 to 65535"],
+        ),
+        (
+            with_quality(&json!({"exec": null, "tcpSocket": {}})),
+            &[
+                "spec.serviceQualities[0].tcpSocket.port: missing; write the number of the port, from 1 to 65535",
+            ],
+        ),
+        (
+            with_quality(&json!({"exec": null, "tcpSocket": {"port": "game"}})),
+            &[
+                "spec.serviceQualities[0].tcpSocket.port: port \"game\" is not a port of container \"minecraft\" (has: \
+               none with a name); write its number, or name it under ports",
+            ],
+        ),
+        (
+            with_quality(&json!({"periodSeconds": -3})),
+            &[
+                "spec.serviceQualities[0].periodSeconds: -3 is below 0; write 0, or leave it out, for the default",
+            ],
+        ),
+        (
+            with_quality(&json!({"periodSeconds": "3"})),
+            &[
+                "spec.serviceQualities[0].periodSeconds: \"3\" is not a whole number; write one, without quotes",
+            ],
+        ),
+        (
+            with_quality(&json!({"timeoutSeconds": 20, "periodSeconds": 10})),
+            &[
+                "warning: spec.serviceQualities[0].timeoutSeconds: 20 s is longer than the period (10 s): a slow probe \
+               makes the next ones late",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn several_containers_need_a_choice() {
+    let pods = json!({"spec": {"gameServerTemplate": {
+        "metadata": {"annotations": {"gamewarden.dev/injected-containers": "istio, agent"}},
+        "spec": {
+            "containers": [{"name": "game", "ports": [{"name": "rcon"}]}, {"name": "log"}],
+            "initContainers": [{"name": "mesh", "restartPolicy": "Always"}, {"name": "fetch"}],
+        },
+    }}});
+    let named = |name: Value| {
+        let mut set = set(&pods);
+        set["spec"]["serviceQualities"] = json!([quality(&json!({"containerName": name}))]);
+        set
+    };
+    let choices = "game, log, mesh, istio, agent";
+    for fine in ["game", "log", "mesh", "istio", "agent"] {
+        assert_eq!(said(&named(json!(fine))), [""; 0], "{fine}");
+    }
+    let at = "spec.serviceQualities[0].containerName";
+    for (name, message) in [
+        (json!(null), format!("missing, and the template has several containers; write one of: {choices}")),
+        (
+            json!("fetch"),
+            format!(
+                "containerName \"fetch\" is an init container that ends before the server starts (can be probed: \
+                 {choices}); give it restartPolicy: Always, or name another"
+            ),
+        ),
+        (
+            json!("nobody"),
+            format!("containerName \"nobody\" is not a container of gameServerTemplate (has: {choices})"),
+        ),
+    ] {
+        assert_eq!(said(&named(name)), [format!("{at}: {message}")]);
+    }
+    // A named port is looked up in the container that is meant, and taken on trust in one that others inject.
+    let asked = |container: &str| {
+        let mut set = named(json!(container));
+        set["spec"]["serviceQualities"][0]["exec"] = Value::Null;
+        set["spec"]["serviceQualities"][0]["tcpSocket"] = json!({"port": "rcom"});
+        said(&set)
+    };
+    assert_eq!(asked("istio"), [""; 0]);
+    assert_eq!(
+        asked("game"),
+        [
+            "spec.serviceQualities[0].tcpSocket.port: port \"rcom\" is not a port of container \"game\" (has: rcon); write \
+          its number, or name it under ports; did you mean \"rcon\"?"
+        ]
+    );
+}
+
+#[test]
+fn a_state_that_is_set_has_to_be_taken_back() {
+    let at = "spec.serviceQualities[0].serviceQualityAction";
+    let stays = format!(
+        "{at}: sets opsState \"Maintaining\" when the answer is false and has no action for true: a server would stay \
+         Maintaining for ever; add {{state: true, opsState: None}}, or permanent: true if that is meant"
+    );
+    let only = json!([{"state": false, "opsState": "Maintaining"}]);
+    assert_eq!(said(&with_actions(&only)), [stays]);
+    assert_eq!(said(&with_quality(&json!({"permanent": true, "serviceQualityAction": only}))), [""; 0]);
+    for actions in [
+        json!([{"state": true, "opsState": "{{.Result}}"}]),
+        json!([{"state": true, "labels": {"players": "{{.Result}}"}}]),
+    ] {
+        let message = "has actions for true and none for false: what they set stays; add {state: false, …}, or permanent: \
+                       true if that is meant";
+        assert_eq!(said(&with_actions(&actions)), [format!("warning: {at}: {message}")]);
+    }
+    let none = "no actions: the answer is shown as a condition, and changes nothing; write what it means, as {state: true, \
+                opsState: WaitToBeDeleted}";
+    assert_eq!(said(&with_actions(&json!([]))), [format!("warning: {at}: {none}")]);
+}
+
+#[test]
+fn actions_say_what_can_be_written_and_do_not_contradict_each_other() {
+    let at = "spec.serviceQualities[0].serviceQualityAction";
+    let both = |action: Value| {
+        let mut action = action;
+        action["state"] = json!(true);
+        json!([action, {"state": false}])
+    };
+    for (actions, message) in [
+        (json!([{"opsState": "None"}]), "[0].state: missing; write the answer that it is for: true or false"),
+        (both(json!({"opsState": "{{.Reslt}}"})), "[0].opsState: \"{{.Reslt}}\" is no template: "),
+        (
+            both(json!({"deletionPriority": "high"})),
+            "[0].deletionPriority: \"high\" is no whole number; write one, as 10, or a template, as \"{{.Result}}\"",
+        ),
+        (
+            both(json!({"labels": {"game.kruise.io/x": "y"}})),
+            "[0].labels[game.kruise.io/x]: label \"game.kruise.io/x\" is written by Gamewarden itself; write one with \
+             another prefix, or opsState, updatePriority, deletionPriority or networkDisabled to set those",
+        ),
+        (
+            both(json!({"labels": {"players online": "{{.Result}}"}})),
+            "[0].labels[players online]: \"players online\" is no key of a label: it has other characters",
+        ),
+        (
+            both(json!({"labels": {"players": "a lot"}})),
+            "[0].labels[players]: \"a lot\" is no value of a label: it has other characters",
+        ),
+        (
+            json!([{"state": true, "opsState": "Kill"}, {"state": true, "opsState": "None"}, {"state": false}]),
+            "[1].opsState: \"None\" contradicts spec.serviceQualities[0].serviceQualityAction[0], which is \"Kill\" for the \
+             same answer (true); leave one of them",
+        ),
+    ] {
+        let said = said(&with_actions(&actions));
+        let wanted = format!("{at}{message}");
+        assert!(matches!(said.as_slice(), [one] if one.starts_with(&wanted)), "{said:#?}\n{wanted}");
+    }
+    let near = with_actions(&both(json!({"opsState": "kill"})));
+    let state = "warning: spec.serviceQualities[0].serviceQualityAction[0].opsState: \"kill\" is a state of your own, which \
+                 nothing here acts on; did you mean \"Kill\"?";
+    assert_eq!(said(&near)[0], state);
+    // Another result is another answer.
+    let results = json!([
+        {"state": true, "result": "a", "opsState": "Kill"}, {"state": true, "result": "b", "opsState": "None"},
+        {"state": false, "opsState": "None"},
+    ]);
+    assert_eq!(said(&with_actions(&results)), [""; 0]);
+}
+
+#[test]
+fn strategies_and_ids_and_templates() {
+    let spec = |spec: Value| set(&json!({"spec": spec}));
+    table(vec![
+        (
+            spec(json!({"replicas": -1})),
+            &["spec.replicas: -1 is out of range; write a number from 0 to 1000000"],
+        ),
+        (
+            spec(json!({"reserveGameServerIds": [-1, "7-3", 4, "4", {}]})),
+            &[
+                "spec.reserveGameServerIds[0]: -1: ordinals start at 0; write a number of 0 or more",
+                "spec.reserveGameServerIds[1]: \"7-3\": the range ends before it starts; write \"3-7\"",
+                "spec.reserveGameServerIds[4]: a map of fields is not an ordinal; write a number such as 5, or a range such \
+                 as \"5-7\"",
+                "warning: spec.reserveGameServerIds[3]: \"4\" is reserved already by an entry before it",
+            ],
+        ),
+        (
+            spec(json!({"scaleStrategy": {"scaleDownStrategyType": "ReservedIds", "maxUnavailable": "0%"}})),
+            &[
+                "spec.scaleStrategy.maxUnavailable: \"0%\" is neither a number from 1 nor a percentage from 1% to 100%; \
+                 write 1 or \"20%\", or leave it out for the default",
+                "spec.scaleStrategy.scaleDownStrategyType: \"ReservedIds\" is not known (known: General, ReserveIds); did \
+                 you mean \"ReserveIds\"?",
+            ],
+        ),
+        (
+            spec(
+                json!({"gameServerTemplate": {"spec": {"restartPolicy": "Never", "activeDeadlineSeconds": 60}}}),
+            ),
+            &[
+                "spec.gameServerTemplate.spec.restartPolicy: \"Never\": a game server runs until its set removes it; write \
+                 Always, or leave it out",
+                "spec.gameServerTemplate.spec.activeDeadlineSeconds: 60: it would end the game server whoever plays on it; \
+                 leave it out",
+            ],
+        ),
+        (
+            spec(json!({"gameServerTemplate": {"spec": {"containers": []}}})),
+            &["spec.gameServerTemplate.spec.containers: none; write at least one, with its name and image"],
+        ),
+        (
+            spec(
+                json!({"gameServerTemplate": {"metadata": {"labels": {"game.kruise.io/owner-gss": "other"}}}}),
+            ),
+            &[
+                "spec.gameServerTemplate.metadata.labels[game.kruise.io/owner-gss]: \"other\" is another set: its servers \
+               would be mixed with this one's; leave it out",
+            ],
+        ),
+        (json!({"kind": "GameServerSet"}), &["spec: missing; write replicas and gameServerTemplate"]),
+    ]);
+}
+
+#[test]
+fn whatever_is_there_is_answered() {
+    for value in [json!(null), json!(7), json!("x"), json!([]), json!([{}]), json!({}), json!({"a": 1})] {
+        for path in [
+            "/spec",
+            "/spec/serviceQualities",
+            "/spec/gameServerTemplate",
+            "/spec/gameServerTemplate/spec/containers",
+            "/spec/serviceQualities/0",
+            "/spec/serviceQualities/0/exec",
+            "/spec/serviceQualities/0/serviceQualityAction",
+            "/spec/serviceQualities/0/serviceQualityAction/0",
+            "/spec/serviceQualities/0/containerName",
+        ] {
+            let mut set = set(&json!({}));
+            if let Some(place) = set.pointer_mut(path) {
+                *place = value.clone();
+            }
+            assert!(check_set(&set).len() < 20, "{set:#}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What was found, as text or JSON.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use gamewarden_api::admission::{Finding, Severity};
+use serde::Serialize;
+
+/// A finding, and where it was found.
+#[derive(Debug, Serialize)]
+pub(super) struct Note {
+    /// As it was given.
+    pub(super) file: String,
+    /// From 1.
+    pub(super) document: usize,
+    /// From 1; `None` where it is not known.
+    pub(super) line: Option<usize>,
+    /// `Kind/name`.
+    pub(super) object: String,
+    #[serde(flatten)]
+    pub(super) finding: Finding,
+}
+
+/// All that is said of the files.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Said {
+    /// Files and documents that could not be read, and why.
+    pub(super) unreadable: Vec<String>,
+    #[serde(rename = "findings")]
+    pub(super) notes: Vec<Note>,
+    /// Objects that there are rules for.
+    pub(super) checked: usize,
+    /// Objects that there are none for.
+    pub(super) skipped: usize,
+    #[serde(skip)]
+    pub(super) refused: bool,
+}
+
+impl Said {
+    pub(super) fn exit_code(&self) -> u8 {
+        match (self.unreadable.is_empty(), self.refused) {
+            (false, _) => 2,
+            (true, true) => 1,
+            (true, false) => 0,
+        }
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.notes.iter().filter(|note| note.finding.severity == severity).count()
+    }
+}
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+
+/// A line for each finding and a summary, with colours that the writer leaves out where it is no terminal.
+pub(super) fn text(said: &Said, out: &mut impl Write) -> io::Result<()> {
+    for why in &said.unreadable {
+        writeln!(out, "{ERROR}error{ERROR:#}: {why}")?;
+    }
+    for Note { file, line, object, finding, .. } in &said.notes {
+        let line = line.map(|line| format!("{line}:")).unwrap_or_default();
+        let (style, word) = match finding.severity {
+            Severity::Error => (ERROR, "error"),
+            Severity::Warning => (WARNING, "warning"),
+        };
+        writeln!(out, "{file}:{line} {style}{word}{style:#}: {object}: {finding}")?;
+    }
+    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let (errors, warnings) = (said.count(Severity::Error), said.count(Severity::Warning));
+    let skipped =
+        if said.skipped > 0 { format!("; {} of other kinds skipped", said.skipped) } else { String::new() };
+    writeln!(
+        out,
+        "{} checked: {}, {}{skipped}",
+        many(said.checked, "object"),
+        many(errors, "error"),
+        many(warnings, "warning")
+    )
+}
+
+/// One object, for programs.
+pub(super) fn json(said: &Said, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, said)?;
+    writeln!(out)
+}
