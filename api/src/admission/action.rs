@@ -8,16 +8,14 @@ use serde_json::Value;
 use super::{
     field::{Field, quoted, shown},
     finding::Report,
-    name::each_once,
+    name::{each_once, key_of, value_of},
     near::nearest,
 };
 use crate::{
-    quality::{is_reserved, key_problem, label_value_problem},
+    quality::{is_reserved, label_value_problem},
     template::{Template, is_template},
+    types::OpsState,
 };
-
-/// The states that mean something to scale-down.
-const OPS_STATES: [&str; 5] = ["None", "WaitToBeDeleted", "Maintaining", "Allocated", "Kill"];
 
 /// Fields of an action that set something, and hold one value.
 const SETS: [&str; 4] = ["opsState", "updatePriority", "deletionPriority", "networkDisabled"];
@@ -59,7 +57,8 @@ fn check(action: &Field<'_>, report: &mut Report) {
 
 /// A literal state: one that is misspelt does nothing, and one that cannot be a label of the pod is left out there.
 pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
-    let Some(text) = field.text(report).filter(|text| !OPS_STATES.contains(text)) else { return };
+    let known = OpsState::KNOWN.each_ref().map(OpsState::as_str);
+    let Some(text) = field.text(report).filter(|text| !known.contains(text)) else { return };
     if let Some(problem) = label_value_problem(text) {
         report.warn(
             &field.path,
@@ -68,7 +67,7 @@ pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
                 quoted(text)
             ),
         );
-    } else if let Some(meant) = nearest(text, OPS_STATES) {
+    } else if let Some(meant) = nearest(text, known) {
         report.warn(
             &field.path,
             format!(
@@ -114,15 +113,11 @@ fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
                     quoted(key)
                 ),
             );
-        } else if let Some(problem) = key_problem(key) {
-            report.refuse(&field.path, format!("{} is no key of a {what}: {problem}", quoted(key)));
+        } else {
+            key_of(what, key, &field, report);
         }
-        if judged_template(&field, report).is_some() {
-            continue;
-        }
-        let Some(value) = field.text(report).filter(|_| is_label) else { continue };
-        if let Some(problem) = label_value_problem(value) {
-            report.refuse(&field.path, format!("{} is no value of a label: {problem}", quoted(value)));
+        if judged_template(&field, report).is_none() {
+            value_of(is_label, &field, report);
         }
     }
 }
@@ -166,54 +161,41 @@ fn contradictions(actions: &[Field<'_>], report: &mut Report) {
 
 /// A state that is set and never taken back.
 fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report: &mut Report) {
-    if actions.is_empty() {
-        if list.value.is_array() || !list.is_set() {
-            report.warn(
-                &list.path,
-                "no actions: the answer is shown as a condition, and changes nothing; write what it means, as \
-                 {state: true, opsState: WaitToBeDeleted}",
-            );
-        }
+    if list.is_empty_list() {
+        report.warn(
+            &list.path,
+            "no actions: the answer is shown as a condition, and changes nothing; write what it means, as {state: true, \
+             opsState: WaitToBeDeleted}",
+        );
+    }
+    if actions.is_empty() || quality.get("permanent").boolean(report) == Some(true) {
         return;
     }
-    if quality.get("permanent").boolean(report) == Some(true) {
+    let answers: Vec<(bool, &Field<'_>)> =
+        actions.iter().filter_map(|action| Some((action.get("state").value.as_bool()?, action))).collect();
+    let covered = |state: bool| answers.iter().any(|(of, _)| *of == state);
+    if covered(true) == covered(false) {
         return;
     }
-    let for_state = |state: bool| {
-        actions
-            .iter()
-            .filter(move |action| action.get("state").value.as_bool() == Some(state))
-            .collect::<Vec<_>>()
-    };
-    for state in [true, false] {
-        let (here, other) = (for_state(state), for_state(!state));
-        if here.is_empty() || !other.is_empty() {
-            continue;
-        }
-        let ops_states: Vec<&str> = here
-            .iter()
-            .filter_map(|action| action.get("opsState").value.as_str())
-            .filter(|s| !s.is_empty())
-            .collect();
-        let literal = ops_states.iter().find(|text| !is_template(text));
-        let missing = !state;
-        if let Some(literal) = literal {
-            report.refuse(
-                &list.path,
-                format!(
-                    "sets opsState {literal:?} when the answer is {state} and has no action for {missing}: a server \
-                     would stay {literal} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
-                     that is meant"
-                ),
-            );
-        } else {
-            report.warn(
-                &list.path,
-                format!(
-                    "has actions for {state} and none for {missing}: what they set stays; add {{state: {missing}, …}}, \
-                     or permanent: true if that is meant"
-                ),
-            );
-        }
+    let (state, missing) = (covered(true), covered(false));
+    let ops_states = answers.iter().filter_map(|(_, action)| action.get("opsState").value.as_str());
+    let literal = ops_states.into_iter().find(|text| !text.is_empty() && !is_template(text));
+    if let Some(literal) = literal {
+        report.refuse(
+            &list.path,
+            format!(
+                "sets opsState {literal:?} when the answer is {state} and has no action for {missing}: a server \
+                 would stay {literal} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
+                 that is meant"
+            ),
+        );
+    } else {
+        report.warn(
+            &list.path,
+            format!(
+                "has actions for {state} and none for {missing}: what they set stays; add {{state: {missing}, …}}, \
+                 or permanent: true if that is meant"
+            ),
+        );
     }
 }

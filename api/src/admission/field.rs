@@ -36,6 +36,11 @@ impl<'a> Field<'a> {
         entries.map(move |(key, value)| (key.as_str(), Self { path: format!("{path}[{key}]"), value }))
     }
 
+    /// Whether there is no list, or nothing in it. What is something else is not one.
+    pub(super) fn is_empty_list(&self) -> bool {
+        self.value.is_null() || self.value.as_array().is_some_and(Vec::is_empty)
+    }
+
     pub(super) fn is_set(&self) -> bool {
         !self.value.is_null()
     }

@@ -6,18 +6,7 @@ use super::{
     field::{Field, quoted},
     finding::Report,
 };
-
-/// What is wrong with a DNS label (RFC 1123), which names of containers, Services and volumes are, if anything is.
-pub(super) fn dns_label_problem(text: &str) -> Option<&'static str> {
-    let within = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    if text.len() > 63 {
-        Some("it is longer than 63 characters")
-    } else if !text.bytes().all(within) || text.starts_with('-') || text.ends_with('-') {
-        Some("it has other characters than lower case letters, digits, and dashes inside")
-    } else {
-        None
-    }
-}
+use crate::quality::{dns_label_problem, key_problem, label_value_problem};
 
 /// The name of a set, from which its servers have theirs: `<name>-<ordinal>`, a host name and a label value of at
 /// most 63 characters.
@@ -53,6 +42,22 @@ pub(super) fn dns_label(field: &Field<'_>, report: &mut Report) {
             format!("{} is no name: {problem}; write one as \"minecraft\"", quoted(text)),
         );
     }
+}
+
+/// The key of a label or an annotation (`what`), with the place of its value.
+pub(super) fn key_of(what: &str, key: &str, field: &Field<'_>, report: &mut Report) {
+    if let Some(problem) = key_problem(key) {
+        report.refuse(&field.path, format!("{} is no key of a {what}: {problem}", quoted(key)));
+    }
+}
+
+/// The value of a label or, where anything goes, of an annotation.
+pub(super) fn value_of<'a>(is_label: bool, field: &Field<'a>, report: &mut Report) -> Option<&'a str> {
+    let value = field.text(report)?;
+    if let Some(problem) = label_value_problem(value).filter(|_| is_label) {
+        report.refuse(&field.path, format!("{} is no value of a label: {problem}", quoted(value)));
+    }
+    Some(value)
 }
 
 /// Entries that need a `name` each, and no name twice.

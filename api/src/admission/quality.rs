@@ -9,9 +9,9 @@ use super::{
     containers::Containers,
     field::{Field, quoted, shown},
     finding::Report,
-    near::one_of,
+    near::{one_of, suggestion},
 };
-use crate::quality::label_value_problem;
+use crate::quality::{PERIOD, TIMEOUT, label_value_problem};
 
 /// The fields that say how to ask.
 const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
@@ -106,8 +106,8 @@ fn command(exec: &Field<'_>, report: &mut Report) {
     for word in &words {
         word.text(report);
     }
-    let empty = words.first().is_none_or(|word| word.value.as_str() == Some(""));
-    if empty && (!command.is_set() || command.value.is_array()) {
+    let names_nothing = words.first().is_some_and(|word| word.value.as_str() == Some(""));
+    if command.is_empty_list() || names_nothing {
         report.refuse(
             &command.path,
             "empty, there is nothing to run; write the program and its arguments, as [\"bash\", \"./idle.sh\"]",
@@ -154,7 +154,7 @@ fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: 
         format!(
             "port {} is not a port of container {of:?} (has: {has}); write its number, or name it under ports{}",
             quoted(name),
-            super::near::suggestion(name, names.iter().copied())
+            suggestion(name, names.iter().copied())
         ),
     );
 }
@@ -168,10 +168,10 @@ fn numbers(quality: &Field<'_>, report: &mut Report) {
             );
         }
     }
-    let value = |key: &str, default: i64| {
-        quality.get(key).value.as_i64().filter(|number| *number > 0).unwrap_or(default)
+    let value = |key: &str, default: u32| {
+        quality.get(key).value.as_i64().filter(|number| *number > 0).unwrap_or(default.into())
     };
-    let (timeout, period) = (value("timeoutSeconds", 5), value("periodSeconds", 3));
+    let (timeout, period) = (value("timeoutSeconds", TIMEOUT), value("periodSeconds", PERIOD));
     // The default timeout is longer than the default period: who has written neither is not told of it.
     if quality.get("timeoutSeconds").value.as_i64().is_some_and(|written| written > 0) && timeout > period {
         report.warn(

@@ -5,10 +5,7 @@ use super::{
     finding::Report,
     name,
 };
-use crate::{
-    names,
-    quality::{key_problem, label_value_problem},
-};
+use crate::names;
 
 /// `set`: the name of the set, which its pods' owner label has to say if it says anything.
 pub(super) fn check(template: &Field<'_>, set: Option<&str>, report: &mut Report) {
@@ -44,14 +41,8 @@ fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
         let map = metadata.get(map);
         map.expect_map(report);
         for (key, field) in map.entries() {
-            if let Some(problem) = key_problem(key) {
-                let what = if is_label { "label" } else { "annotation" };
-                report.refuse(&field.path, format!("{} is no key of a {what}: {problem}", quoted(key)));
-            }
-            let Some(value) = field.text(report).filter(|_| is_label) else { continue };
-            if let Some(problem) = label_value_problem(value) {
-                report.refuse(&field.path, format!("{} is no value of a label: {problem}", quoted(value)));
-            }
+            name::key_of(if is_label { "label" } else { "annotation" }, key, &field, report);
+            let Some(value) = name::value_of(is_label, &field, report).filter(|_| is_label) else { continue };
             if key == names::OWNER_GSS && set.is_some_and(|set| set != value) {
                 report.refuse(
                     &field.path,
@@ -68,7 +59,7 @@ fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
 fn containers(spec: &Field<'_>, report: &mut Report) {
     let list = spec.get("containers");
     list.expect_list(report);
-    if list.items().next().is_none() && (!list.is_set() || list.value.is_array()) {
+    if list.is_empty_list() {
         report.refuse(&list.path, "none; write at least one, with its name and image");
     }
     let all = || list.items().chain(spec.get("initContainers").items());

@@ -42,14 +42,27 @@ pub fn label_value_problem(value: &str) -> Option<&'static str> {
     }
 }
 
+/// What is wrong with a DNS label (RFC 1123), which names of containers, Services and volumes are, if anything is. The
+/// empty one is for the caller to judge.
+#[must_use]
+pub fn dns_label_problem(text: &str) -> Option<&'static str> {
+    if text.len() > 63 {
+        Some("it is longer than 63 characters")
+    } else if !is_of_dns(text) {
+        Some("it has other characters than lower case letters, digits, and dashes inside")
+    } else {
+        None
+    }
+}
+
 fn is_dns_name(text: &str) -> bool {
-    text.len() <= 253
-        && text.split('.').all(|part| {
-            !part.is_empty()
-                && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-                && !part.starts_with('-')
-                && !part.ends_with('-')
-        })
+    text.len() <= 253 && text.split('.').all(|part| !part.is_empty() && is_of_dns(part))
+}
+
+fn is_of_dns(part: &str) -> bool {
+    part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !part.starts_with('-')
+        && !part.ends_with('-')
 }
 
 #[cfg(test)]

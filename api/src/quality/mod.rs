@@ -25,10 +25,11 @@ mod verdict;
 
 pub use conditions::{conditions, pod_conditions};
 pub use decide::{Decision, Input, decide};
-pub use keys::{is_reserved, key_problem, label_value_problem};
+pub use keys::{dns_label_problem, is_reserved, key_problem, label_value_problem};
 pub use notice::Notice;
 pub use outcome::{MAX_RESULT, Outcome, result_text};
 pub use settings::ProbeSettings;
+pub(crate) use settings::{PERIOD, TIMEOUT};
 pub use verdict::{Counter, Verdict};
 
 #[cfg(test)]

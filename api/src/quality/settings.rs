@@ -7,9 +7,9 @@ use crate::types::ServiceQuality;
 /// Default of `initialDelaySeconds`. The documentation of the fields (`types/quality.rs`) names the same ones.
 const INITIAL_DELAY: u32 = 10;
 /// Default of `timeoutSeconds`.
-const TIMEOUT: u32 = 5;
+pub(crate) const TIMEOUT: u32 = 5;
 /// Default of `periodSeconds`.
-const PERIOD: u32 = 3;
+pub(crate) const PERIOD: u32 = 3;
 /// Default of `successThreshold`.
 const SUCCESS_THRESHOLD: u32 = 1;
 /// Default of `failureThreshold`.

@@ -52,10 +52,6 @@ pub struct ServerPlan {
     pub create: Option<GameServer>,
     /// Merge patch of the GameServer's metadata and spec; it carries uid and resourceVersion.
     pub server_patch: Option<Value>,
-    /// Whether `server_patch` makes the GameServer somebody's. Before that is written, the set is to be read from the
-    /// API server itself: what a set that is being deleted let go of must not be tied to it again, for it would go
-    /// with it.
-    pub adopts: bool,
     /// Events about the GameServer; to be written before the pod's labels and the GameServer's status change.
     pub events: Vec<Event>,
     /// Strategic merge patch of the pod; it carries the uid.
@@ -64,6 +60,16 @@ pub struct ServerPlan {
     pub pod_status_patch: Option<Value>,
     /// Merge patch of the GameServer's status; it carries the uid.
     pub server_status_patch: Option<Value>,
+}
+
+impl ServerPlan {
+    /// Whether `server_patch` makes the GameServer somebody's. Before that is written, the set is to be read from the
+    /// API server itself: what a set that is being deleted let go of must not be tied to it again, for it would go
+    /// with it.
+    #[must_use]
+    pub fn adopts(&self) -> bool {
+        self.server_patch.as_ref().is_some_and(|patch| patch["metadata"].get("ownerReferences").is_some())
+    }
 }
 
 /// Decides what to write for one server; an empty plan where all is as it should be.
@@ -98,12 +104,10 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     let seen = conditions(pod, snapshot.around, old, now);
     changed.events.extend(seen.events);
     let pod_status_patch = if terminating { None } else { pod_status_patch(snapshot, Some(server)) };
-    let server_patch = server_patch(set, pod, server);
     ServerPlan {
         delete_stale: None,
         create: None,
-        adopts: server_patch.as_ref().is_some_and(|patch| patch["metadata"].get("ownerReferences").is_some()),
-        server_patch,
+        server_patch: server_patch(set, pod, server),
         pod_patch: pod_patch(set, pod, server, &changed),
         events: changed.events,
         server_status_patch: server_status_patch(

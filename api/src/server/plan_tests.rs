@@ -295,13 +295,13 @@ fn a_set_that_is_going_makes_nothing_its_own() {
     let mut orphan = server.unwrap();
     orphan.metadata.owner_references = None;
     let plan = run(&set, &pod, Some(&orphan));
-    assert!(plan.adopts);
+    assert!(plan.adopts());
     assert_eq!(plan.server_patch.unwrap()["metadata"]["ownerReferences"][0]["uid"], "set-uid");
 
     // `kubectl delete gss --cascade=orphan`, where the GameServer has been let go of and the pod not yet.
     set.metadata.deletion_timestamp = Some(Time(NOW.parse().unwrap()));
     let plan = run(&set, &pod, Some(&orphan));
-    assert_eq!((plan.adopts, plan.server_patch), (false, None));
+    assert_eq!((plan.adopts(), plan.server_patch), (false, None));
     assert_eq!(run(&set, &pod, None).create, None);
 }
 

@@ -26,6 +26,10 @@ pub enum OpsState {
 }
 
 impl OpsState {
+    /// Those that mean something to scale-down.
+    pub const KNOWN: [Self; 5] =
+        [Self::None, Self::WaitToBeDeleted, Self::Maintaining, Self::Allocated, Self::Kill];
+
     /// The text as people write it.
     #[must_use]
     pub fn as_str(&self) -> &str {

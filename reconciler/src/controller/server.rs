@@ -108,6 +108,7 @@ async fn apply(
         }
         return writer.delete_server(namespace, &stale).await;
     }
+    let adopts = plan.adopts();
     let mut results = Vec::new();
     if let Some(new) = plan.create {
         results.push(match writer.create_server(&new).await {
@@ -122,7 +123,7 @@ async fn apply(
     let Some(server) = server else { return results.into_iter().collect() };
     let mut resource_version = server.metadata.resource_version.clone();
     // Where the set is going, its own event comes, and the next plan sees it.
-    let may_write = !plan.adopts || lives(set, context).await?;
+    let may_write = !adopts || lives(set, context).await?;
     if let Some(patch) = plan.server_patch.filter(|_| may_write) {
         results.push(writer.patch_server(namespace, name, &patch).await.map(|patched| {
             resource_version = patched.metadata.resource_version;

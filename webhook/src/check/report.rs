@@ -32,13 +32,11 @@ pub(super) struct Said {
     pub(super) checked: usize,
     /// Objects that there are none for.
     pub(super) skipped: usize,
-    #[serde(skip)]
-    pub(super) refused: bool,
 }
 
 impl Said {
     pub(super) fn exit_code(&self) -> u8 {
-        match (self.unreadable.is_empty(), self.refused) {
+        match (self.unreadable.is_empty(), self.count(Severity::Error) > 0) {
             (false, _) => 2,
             (true, true) => 1,
             (true, false) => 0,

@@ -123,14 +123,12 @@ fn waiting(
     // The status names the image that ran last.
     let (name, image) = (&container.name, image_of(member.pod, container));
     let words = waiting.message.as_deref().unwrap_or_default();
-    let (kind, reason, what, advice) = match waiting.reason.as_deref().unwrap_or_default() {
+    let why = match waiting.reason.as_deref().unwrap_or_default() {
         // While an update waits for its image, the kubelet speaks of the container that the update ended in between.
-        reason::CRASH_LOOP_BACK_OFF if pulling && member.updating() => (
-            Kind::ImageError,
-            reason::IMAGE_PULL_FAILED,
-            format!("container {name}: the image {image:?} cannot be pulled"),
-            PULL_ADVICE,
-        ),
+        reason::CRASH_LOOP_BACK_OFF if pulling && member.updating() => "ImagePullBackOff",
+        other => other,
+    };
+    let (kind, reason, what, advice) = match why {
         // The kubelet turns from one to the other with every try; to people they are one.
         "ErrImagePull" | "ImagePullBackOff" | "RegistryUnavailable" | "SignatureValidationFailed" => (
             Kind::ImageError,
