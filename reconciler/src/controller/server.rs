@@ -123,7 +123,14 @@ async fn apply(
     let Some(server) = server else { return results.into_iter().collect() };
     let mut resource_version = server.metadata.resource_version.clone();
     // Where the set is going, its own event comes, and the next plan sees it.
-    let may_write = !adopts || lives(set, context).await?;
+    let may_write = if adopts {
+        lives(set, context).await.unwrap_or_else(|error| {
+            results.push(Err(error));
+            false
+        })
+    } else {
+        true
+    };
     if let Some(patch) = plan.server_patch.filter(|_| may_write) {
         results.push(writer.patch_server(namespace, name, &patch).await.map(|patched| {
             resource_version = patched.metadata.resource_version;
