@@ -17,7 +17,8 @@ pub struct Shown {
     pub object: Value,
 }
 
-/// Every object in the `yaml` blocks of docs/*.md, in order; README.md included. Blocks without a `kind` are parts of objects and left out.
+/// Every object in the `yaml` blocks of docs/*.md, in order; README.md included. Blocks without a `kind` are parts of
+/// objects and left out, and so are `yaml refused` blocks, which show a mistake.
 ///
 /// # Errors
 /// A page cannot be read, or a block is no YAML.

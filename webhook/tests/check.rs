@@ -30,7 +30,7 @@ fn the_page_shows_what_it_says() {
     let page = fs::read_to_string(page).unwrap();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("the_page");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("game.yaml"), block(&page, "yaml")).unwrap();
+    fs::write(folder.join("game.yaml"), block(&page, "yaml refused")).unwrap();
 
     let output = check(&folder, &["game.yaml"]);
     let said = String::from_utf8(output.stdout).unwrap();

@@ -343,6 +343,21 @@ fn strategies_and_ids_and_templates() {
                would be mixed with this one's; leave it out",
             ],
         ),
+        (
+            set(&json!({"metadata": {"name": "a".repeat(53)}})),
+            &[
+                "metadata.name: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\" cannot begin its servers' names, which \
+               are host names: it is too long; write at most 52 lower case letters, digits and dashes",
+            ],
+        ),
+        (
+            set(&json!({"metadata": {"name": null, "generateName": "mine.craft-"}})),
+            &[
+                "metadata.generateName: \"mine.craft-\" cannot begin its servers' names, which are host names: it has other \
+               characters than lower case letters, digits, and dashes inside; write at most 47 lower case letters, digits \
+               and dashes",
+            ],
+        ),
         (json!({"kind": "GameServerSet"}), &["spec: missing; write replicas and gameServerTemplate"]),
     ]);
 }

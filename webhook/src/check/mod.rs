@@ -174,6 +174,16 @@ spec:
     }
 
     #[test]
+    fn what_has_no_field_is_said_of_what_should_hold_it() {
+        let (lines, _) = lines(&GOOD.replace("  replicas: 1\n", ""));
+        assert_eq!(
+            lines[0],
+            "game.yaml:6: error: GameServerSet/minecraft: spec.replicas: missing; write how many game servers there should \
+             be, from 0"
+        );
+    }
+
+    #[test]
     fn a_list_is_looked_into() {
         let item = GOOD.replace("replicas: 1", "replicas: -1").replace('\n', "\n    ");
         let (lines, code) = lines(&format!("apiVersion: v1\nkind: List\nitems:\n  - {}", item.trim_end()));
