@@ -10,6 +10,7 @@ use gamewarden_certs::{IssueError, ServerConfigError, self_signed, server_config
 use gamewarden_runtime::{Process, RuntimeArgs};
 use jiff::Timestamp;
 
+use crate::rules::RulesArgs;
 use crate::server::{Limits, Server};
 use crate::{WebhookMetrics, app, check::CheckArgs};
 
@@ -43,6 +44,9 @@ struct ServeArgs {
     addr: SocketAddr,
 
     #[command(flatten)]
+    rules: RulesArgs,
+
+    #[command(flatten)]
     runtime: RuntimeArgs,
 }
 
@@ -64,18 +68,19 @@ impl Cli {
         match self.command {
             Command::Check(args) => args.run(),
             Command::Serve(args) => {
-                gamewarden_runtime::run(&args.runtime, async |process| serve(args.addr, process).await)
+                gamewarden_runtime::run(&args.runtime, async |process| serve(&args, process).await)
             }
         }
     }
 }
 
-async fn serve(addr: SocketAddr, process: Process) -> Result<(), ServeError> {
+async fn serve(args: &ServeArgs, process: Process) -> Result<(), ServeError> {
+    let addr = args.addr;
     let ready = process.health.readiness("listener");
     let cert = self_signed(&[DNS_NAME.to_owned()], Timestamp::now(), CERTIFICATE_VALIDITY)?;
     let metrics = process.metrics.register(WebhookMetrics::registered);
     let limits = Limits::default();
-    let router = app::router(metrics, limits.request);
+    let router = app::router(metrics, limits.request, app::rules(args.rules.into()));
     let server = Server::bind(addr, server_config(&cert)?, router, limits)
         .await
         .map_err(|source| ServeError::Listen { addr, source })?;

@@ -3,21 +3,23 @@
 //! ```text
 //!  TLS port ─▶ server (connections: bounded, timed, drained)
 //!                └▶ app (requests: method, type, size, memory; counted)
-//!                     └▶ review (bytes → request → answer: pure)
+//!                     └▶ review (bytes → request), judge (request → answer, by the rules of
+//!                        gamewarden_api::admission), answer (as the API server wants it): pure
 //! ```
-//!
-//! For now every well-formed review is allowed: the rules of design §5 come with their own issue,
-//! and until then the chart registers no webhook configuration.
 
+mod answer;
 pub mod app;
 mod check;
 pub mod cli;
 mod idle;
+pub mod judge;
 mod memory;
 mod metrics;
 mod refusal;
 pub mod review;
+mod rules;
 pub mod server;
 
+pub use answer::Answer;
 pub use metrics::WebhookMetrics;
 pub use refusal::Refusal;

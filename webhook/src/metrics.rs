@@ -9,7 +9,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::Refusal;
+use crate::{Refusal, judge::Phase};
 
 /// Where a request went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +20,15 @@ pub(crate) enum Path {
     Mutate,
     /// Anything else.
     Other,
+}
+
+impl From<Phase> for Path {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Validate => Self::Validate,
+            Phase::Mutate => Self::Mutate,
+        }
+    }
 }
 
 impl EncodeLabelValue for Path {
@@ -37,6 +46,8 @@ impl EncodeLabelValue for Path {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Outcome {
     Allowed,
+    /// By the rules.
+    Denied,
     Malformed,
     TooLarge,
     Overloaded,
@@ -50,6 +61,7 @@ impl EncodeLabelValue for Outcome {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
         let value = match self {
             Self::Allowed => "allowed",
+            Self::Denied => "denied",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::Overloaded => "overloaded",
@@ -65,8 +77,9 @@ impl From<&Refusal> for Outcome {
     fn from(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::NotFound | Refusal::Method | Refusal::ContentType => Self::Stray,
-            Refusal::TooLarge { .. } => Self::TooLarge,
+            Refusal::TooLarge { .. } | Refusal::TooManyValues => Self::TooLarge,
             Refusal::Overloaded => Self::Overloaded,
+            Refusal::Interrupted => Self::Broken,
             Refusal::Timeout => Self::Timeout,
             Refusal::Body(_) => Self::Broken,
             Refusal::Malformed(_) => Self::Malformed,
@@ -116,8 +129,13 @@ impl WebhookMetrics {
         metrics
     }
 
-    pub(crate) fn observe(&self, path: Path, refusal: Option<&Refusal>, took: Duration) {
-        let outcome = refusal.map_or(Outcome::Allowed, Outcome::from);
+    /// `answer`: whether the request passes, or why it got no verdict.
+    pub(crate) fn observe(&self, path: Path, answer: Result<bool, &Refusal>, took: Duration) {
+        let outcome = match answer {
+            Ok(true) => Outcome::Allowed,
+            Ok(false) => Outcome::Denied,
+            Err(refusal) => refusal.into(),
+        };
         self.requests.get_or_create(&RequestLabels { path, outcome }).inc();
         self.duration.get_or_create(&DurationLabels { path }).observe(took.as_secs_f64());
     }

@@ -27,6 +27,9 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Within the limit, and yet more than memory is set aside for when it is read.
+    #[error("body holds too many fields and values")]
+    TooManyValues,
     /// The requests under way take all the memory there is for them.
     #[error("too many requests are under way, try again")]
     Overloaded,
@@ -36,6 +39,9 @@ pub enum Refusal {
     /// The connection broke while the body was read; the answer most likely reaches nobody.
     #[error("body could not be read: {0}")]
     Body(String),
+    /// The process ends, or the rules have failed.
+    #[error("could not be judged, try again")]
+    Interrupted,
     /// Not an AdmissionReview.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -49,8 +55,10 @@ impl Refusal {
             Self::NotFound => (StatusCode::NOT_FOUND, "NotFound"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed"),
             Self::ContentType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType"),
-            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge"),
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::TooLarge { .. } | Self::TooManyValues => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "RequestEntityTooLarge")
+            }
+            Self::Overloaded | Self::Interrupted => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Timeout => (StatusCode::REQUEST_TIMEOUT, "Timeout"),
             Self::Body(_) | Self::Malformed(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
         }
@@ -67,7 +75,7 @@ impl IntoResponse for Refusal {
         let body = Json(status);
         match self {
             Self::Method => (code, [(ALLOW, "POST")], body).into_response(),
-            Self::Overloaded => (code, [(RETRY_AFTER, "1")], body).into_response(),
+            Self::Overloaded | Self::Interrupted => (code, [(RETRY_AFTER, "1")], body).into_response(),
             _ => (code, body).into_response(),
         }
     }

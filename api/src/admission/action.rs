@@ -7,9 +7,11 @@ use serde_json::Value;
 
 use super::{
     field::{Field, quoted, shown},
-    finding::Report,
+    finding::{About, Report},
     name::{each_once, key_of, value_of},
     near::nearest,
+    shape::check_resources,
+    template::MOST_CONTAINERS,
 };
 use crate::{
     quality::{is_reserved, label_value_problem},
@@ -20,11 +22,13 @@ use crate::{
 /// Fields of an action that set something, and hold one value.
 const SETS: [&str; 4] = ["opsState", "updatePriority", "deletionPriority", "networkDisabled"];
 
+/// Actions of a quality, as the definition has it.
+const MOST: usize = 256;
+
 /// All actions of a quality.
 pub(super) fn check_all(quality: &Field<'_>, report: &mut Report) {
     let actions = quality.get("serviceQualityAction");
-    actions.expect_list(report);
-    let items: Vec<_> = actions.items().collect();
+    let items = actions.items_at_most(MOST, report);
     for action in &items {
         check(action, report);
     }
@@ -34,13 +38,11 @@ pub(super) fn check_all(quality: &Field<'_>, report: &mut Report) {
 
 fn check(action: &Field<'_>, report: &mut Report) {
     if action.get("state").boolean(report).is_none() && !action.get("state").is_set() {
-        report.refuse(&action.get("state").path, "missing; write the answer that it is for: true or false");
+        report.refuse(&action.get("state"), "missing; write the answer that it is for: true or false");
     }
     action.get("networkDisabled").boolean(report);
     action.get("result").text(report);
-    let containers = action.get("containers");
-    containers.expect_list(report);
-    each_once(containers.items(), report);
+    overrides(&action.get("containers"), report);
     let state = action.get("opsState");
     if judged_template(&state, report).is_none() {
         ops_state(&state, report);
@@ -55,26 +57,28 @@ fn check(action: &Field<'_>, report: &mut Report) {
     }
 }
 
+/// What a GameServer, or an action, says of containers: each once, with resources that are some.
+pub(super) fn overrides(containers: &Field<'_>, report: &mut Report) {
+    let containers = containers.items_at_most(MOST_CONTAINERS, report);
+    each_once(containers.iter().cloned(), report);
+    for container in containers {
+        container.get("image").text(report);
+        check_resources(&container.get("resources"), report);
+    }
+}
+
 /// A literal state: one that is misspelt does nothing, and one that cannot be a label of the pod is left out there.
 pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
     let known = OpsState::KNOWN.each_ref().map(OpsState::as_str);
     let Some(text) = field.text(report).filter(|text| !known.contains(text)) else { return };
     if let Some(problem) = label_value_problem(text) {
         report.warn(
-            &field.path,
-            format!(
-                "{} cannot stand in the label of the pod: {problem}; better write one word",
-                quoted(text)
-            ),
+            About::Blemish,
+            field,
+            format!("{} cannot be a label of the pod: {problem}; better write one word", quoted(text)),
         );
     } else if let Some(meant) = nearest(text, known) {
-        report.warn(
-            &field.path,
-            format!(
-                "{} is a state of your own, which nothing here acts on; did you mean {meant:?}?",
-                quoted(text)
-            ),
-        );
+        report.warn(About::State, field, format!("{} is unknown; did you mean {meant:?}?", quoted(text)));
     }
 }
 
@@ -87,7 +91,7 @@ pub(super) fn whole_number(field: &Field<'_>, instead: &str, report: &mut Report
         _ => false,
     };
     if !fine {
-        report.refuse(&field.path, format!("{} is no whole number; {instead}", shown(field.value)));
+        report.refuse(field, format!("{} is no whole number; {instead}", shown(field.value)));
     }
 }
 
@@ -95,7 +99,7 @@ pub(super) fn whole_number(field: &Field<'_>, instead: &str, report: &mut Report
 fn judged_template<'a>(field: &Field<'a>, report: &mut Report) -> Option<&'a str> {
     let text = field.value.as_str().filter(|text| is_template(text))?;
     if let Err(error) = Template::parse(text) {
-        report.refuse(&field.path, format!("{} is no template: {error}", quoted(text)));
+        report.refuse(field, format!("{} is no template: {error}", quoted(text)));
     }
     Some(text)
 }
@@ -106,7 +110,7 @@ fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
     for (key, field) in map.entries() {
         if is_reserved(key) {
             report.refuse(
-                &field.path,
+                &field,
                 format!(
                     "{what} {} is written by Gamewarden itself; write one with another prefix, or opsState, \
                      updatePriority, deletionPriority or networkDisabled to set those",
@@ -142,7 +146,7 @@ fn contradictions(actions: &[Field<'_>], report: &mut Report) {
                         format!("{state} with {result:?}")
                     };
                     report.refuse(
-                        &field.path,
+                        &field,
                         format!(
                             "{} contradicts {path}, which is {} for the same answer ({answer}); leave one of them",
                             shown(field.value),
@@ -162,11 +166,7 @@ fn contradictions(actions: &[Field<'_>], report: &mut Report) {
 /// A state that is set and never taken back.
 fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report: &mut Report) {
     if list.is_empty_list() {
-        report.warn(
-            &list.path,
-            "no actions: the answer is shown as a condition, and changes nothing; write what it means, as {state: true, \
-             opsState: WaitToBeDeleted}",
-        );
+        report.warn(About::Effect, list, "no actions, the answer changes nothing; write what it means");
     }
     if actions.is_empty() || quality.get("permanent").boolean(report) == Some(true) {
         return;
@@ -182,7 +182,7 @@ fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report
     let literal = ops_states.into_iter().find(|text| !text.is_empty() && !is_template(text));
     if let Some(literal) = literal {
         report.refuse(
-            &list.path,
+            list,
             format!(
                 "sets opsState {literal:?} when the answer is {state} and has no action for {missing}: a server \
                  would stay {literal} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
@@ -191,11 +191,9 @@ fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report
         );
     } else {
         report.warn(
-            &list.path,
-            format!(
-                "has actions for {state} and none for {missing}: what they set stays; add {{state: {missing}, …}}, \
-                 or permanent: true if that is meant"
-            ),
+            About::Effect,
+            list,
+            format!("none for {missing}: what {state} sets stays; add one, or permanent: true"),
         );
     }
 }

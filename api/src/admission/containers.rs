@@ -3,7 +3,12 @@
 
 use serde_json::Value;
 
-use super::{field::Field, finding::Report, near::suggestion};
+use super::template::MOST_CONTAINERS;
+use super::{
+    field::Field,
+    finding::Report,
+    near::{listed, suggestion},
+};
 use crate::names;
 
 /// The containers that can be probed.
@@ -24,7 +29,7 @@ impl<'a> Containers<'a> {
     pub(super) fn of(template: &Field<'a>) -> Self {
         let spec = template.get("spec");
         let named = |field: &str| {
-            let items = spec.get(field).items();
+            let items = spec.get(field).items().take(MOST_CONTAINERS);
             items.filter_map(|item| Some((item.value.get("name")?.as_str()?, item.value))).collect::<Vec<_>>()
         };
         let goes_on =
@@ -62,10 +67,10 @@ impl<'a> Containers<'a> {
             }
             let message = format!(
                 "missing, and the template has several containers; write one of: {}",
-                self.choices().join(", ")
+                listed(&self.choices())
             );
             if !field.is_set() || field.value.is_string() {
-                report.refuse(&field.path, message);
+                report.refuse(&field, message);
             }
             return None;
         }
@@ -76,16 +81,16 @@ impl<'a> Containers<'a> {
                 format!(
                     "containerName {name:?} is an init container that ends before the server starts (can be probed: \
                      {}); give it restartPolicy: Always, or name another",
-                    choices.join(", ")
+                    listed(&choices)
                 )
             } else {
                 format!(
                     "containerName {name:?} is not a container of gameServerTemplate (has: {}){}",
-                    choices.join(", "),
+                    listed(&choices),
                     suggestion(name, choices.iter().copied())
                 )
             };
-            report.refuse(&field.path, why);
+            report.refuse(&field, why);
         }
         found.map(|(_, container)| *container)
     }

@@ -4,6 +4,17 @@ use serde_json::Value;
 
 use super::finding::Report;
 
+/// What is wanted where something else stands, and how it is written.
+pub(super) const TEXT: &str = "text; write it in quotes";
+/// As [`TEXT`].
+pub(super) const WHOLE: &str = "a whole number; write one, without quotes";
+/// As [`TEXT`].
+pub(super) const TRUTH: &str = "true or false; write one of them, without quotes";
+/// As [`TEXT`].
+pub(super) const LIST: &str = "a list; begin each entry with \"- \"";
+/// As [`TEXT`].
+pub(super) const MAP: &str = "a map of fields; write \"name: value\"";
+
 /// A value and where it stands. What is missing is null, as the API server treats it.
 #[derive(Clone, Debug)]
 pub(super) struct Field<'a> {
@@ -29,6 +40,16 @@ impl<'a> Field<'a> {
         items.map(move |(index, value)| Self { path: format!("{path}[{index}]"), value })
     }
 
+    /// The entries of a list, of which there may be so many; more are refused, and not looked at.
+    pub(super) fn items_at_most(&self, most: usize, report: &mut Report) -> Vec<Self> {
+        self.expect_list(report);
+        let count = self.value.as_array().map_or(0, Vec::len);
+        if count > most {
+            report.refuse(self, format!("{count} entries; there can be at most {most}"));
+        }
+        self.items().take(most).collect()
+    }
+
     /// The entries of a map; none where it is no map. Keys stand in brackets, as they may have dots.
     pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a> {
         let path = self.path.clone();
@@ -47,17 +68,17 @@ impl<'a> Field<'a> {
 
     /// Text; what is something else is refused. `None` where there is none.
     pub(super) fn text(&self, report: &mut Report) -> Option<&'a str> {
-        self.read(report, Value::as_str, "text; write it in quotes")
+        self.read(report, Value::as_str, TEXT)
     }
 
     /// A whole number; what is something else is refused. `None` where there is none.
     pub(super) fn integer(&self, report: &mut Report) -> Option<i64> {
-        self.read(report, Value::as_i64, "a whole number; write one, without quotes")
+        self.read(report, Value::as_i64, WHOLE)
     }
 
     /// True or false; what is something else is refused. `None` where there is none.
     pub(super) fn boolean(&self, report: &mut Report) -> Option<bool> {
-        self.read(report, Value::as_bool, "true or false; write one of them, without quotes")
+        self.read(report, Value::as_bool, TRUTH)
     }
 
     fn read<T>(&self, report: &mut Report, read: fn(&'a Value) -> Option<T>, wanted: &str) -> Option<T> {
@@ -65,29 +86,24 @@ impl<'a> Field<'a> {
             return None;
         }
         let found = read(self.value);
-        if found.is_none() {
-            report.refuse(&self.path, format!("{} is not {wanted}", shown(self.value)));
-        }
+        self.expect(found.is_some(), wanted, report);
         found
     }
 
     /// Refuses what is there and is no list.
     pub(super) fn expect_list(&self, report: &mut Report) {
-        if self.is_set() && !self.value.is_array() {
-            report.refuse(
-                &self.path,
-                format!("{} is not a list; begin each entry with \"- \"", shown(self.value)),
-            );
-        }
+        self.expect(!self.is_set() || self.value.is_array(), LIST, report);
     }
 
     /// Refuses what is there and is no map.
     pub(super) fn expect_map(&self, report: &mut Report) {
-        if self.is_set() && !self.value.is_object() {
-            report.refuse(
-                &self.path,
-                format!("{} is not a map of fields; write \"name: value\"", shown(self.value)),
-            );
+        self.expect(!self.is_set() || self.value.is_object(), MAP, report);
+    }
+
+    /// Refuses what is not `wanted`, which also says what to write.
+    pub(super) fn expect(&self, fits: bool, wanted: &str, report: &mut Report) {
+        if !fits {
+            report.refuse(self, format!("{} is not {wanted}", shown(self.value)));
         }
     }
 }

@@ -11,14 +11,25 @@
 //!   quality     name, container, probe and numbers of a quality
 //!   action      what a quality's answers do: coverage, contradictions, templates, labels
 //!   template    the pod template
+//!   shape       what of the pod template no pod could be
 //!   strategy    reserved ids and strategies
+//!   disagree    two qualities that can want different states
+//!   cost        commands that take more than a core
+//!   change      which mistakes of a changed object count
+//!   default     what is filled in
+//!   warning     a finding as kubectl shows it
+//!   settings    what the rules have to know of the installation
 //! ```
 //!
 //! Objects are read as raw JSON, not as our types: a type stops at its first mistake, and people want to hear of
 //! every one. What is not looked at here is the API server's to judge, by the schema.
 
 mod action;
+mod change;
 mod containers;
+mod cost;
+mod default;
+mod disagree;
 mod field;
 mod finding;
 mod name;
@@ -26,9 +37,15 @@ mod near;
 mod quality;
 mod server;
 mod set;
+mod settings;
+mod shape;
 mod strategy;
 mod template;
+mod warning;
 
+pub use change::{Judgement, judge_server, judge_set};
+pub use default::set_defaults;
 pub use finding::{Finding, Severity};
 pub use server::check_server;
 pub use set::check_set;
+pub use settings::{Mode, Settings};

@@ -23,7 +23,7 @@ pub(super) fn of_set(metadata: &Field<'_>, report: &mut Report) {
     let problem = if text.len() > longest { Some("it is too long") } else { dns_label_problem(judged) };
     if let Some(problem) = problem {
         report.refuse(
-            &field.path,
+            &field,
             format!(
                 "{} cannot begin its servers' names, which are host names: {problem}; write at most {longest} lower case \
                  letters, digits and dashes",
@@ -37,17 +37,14 @@ pub(super) fn of_set(metadata: &Field<'_>, report: &mut Report) {
 pub(super) fn dns_label(field: &Field<'_>, report: &mut Report) {
     let Some(text) = field.text(report) else { return };
     if let Some(problem) = dns_label_problem(text) {
-        report.refuse(
-            &field.path,
-            format!("{} is no name: {problem}; write one as \"minecraft\"", quoted(text)),
-        );
+        report.refuse(field, format!("{} is no name: {problem}; write one as \"minecraft\"", quoted(text)));
     }
 }
 
 /// The key of a label or an annotation (`what`), with the place of its value.
 pub(super) fn key_of(what: &str, key: &str, field: &Field<'_>, report: &mut Report) {
     if let Some(problem) = key_problem(key) {
-        report.refuse(&field.path, format!("{} is no key of a {what}: {problem}", quoted(key)));
+        report.refuse(field, format!("{} is no key of a {what}: {problem}", quoted(key)));
     }
 }
 
@@ -55,7 +52,7 @@ pub(super) fn key_of(what: &str, key: &str, field: &Field<'_>, report: &mut Repo
 pub(super) fn value_of<'a>(is_label: bool, field: &Field<'a>, report: &mut Report) -> Option<&'a str> {
     let value = field.text(report)?;
     if let Some(problem) = label_value_problem(value).filter(|_| is_label) {
-        report.refuse(&field.path, format!("{} is no value of a label: {problem}", quoted(value)));
+        report.refuse(field, format!("{} is no value of a label: {problem}", quoted(value)));
     }
     Some(value)
 }
@@ -66,11 +63,11 @@ pub(super) fn each_once<'a>(entries: impl Iterator<Item = Field<'a>>, report: &m
     for field in entries.map(|entry| entry.get("name")) {
         match field.text(report) {
             None if field.is_set() => {}
-            None | Some("") => report.refuse(&field.path, "missing; write the name of the container"),
+            None | Some("") => report.refuse(&field, "missing; write the name of the container"),
             Some(name) => {
                 if !names.insert(name) {
                     report.refuse(
-                        &field.path,
+                        &field,
                         format!("{} is there twice; write each container once", quoted(name)),
                     );
                 }

@@ -10,12 +10,15 @@ use super::{
 pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     /// Longer text is not compared: names have at most 63 letters.
     const LONGEST: usize = 64;
+    /// No list that a person wrote is longer.
+    const MOST: usize = 128;
     if text.is_empty() || text.len() > LONGEST {
         return None;
     }
     let text = text.to_lowercase();
     let mut near: Vec<(usize, &str)> = words
         .into_iter()
+        .take(MOST)
         .filter(|word| word.len() <= LONGEST)
         .map(|word| (distance(&text, &word.to_lowercase()), word))
         .filter(|(distance, word)| *distance <= word.chars().count().max(3) / 3)
@@ -33,13 +36,22 @@ pub(super) fn suggestion<'a>(text: &str, words: impl IntoIterator<Item = &'a str
     nearest(text, words).map(|word| format!("; did you mean {word:?}?")).unwrap_or_default()
 }
 
+/// Names as people are shown them: not more than they read.
+pub(super) fn listed(names: &[&str]) -> String {
+    const MOST: usize = 16;
+    match names.len().checked_sub(MOST) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
+    }
+}
+
 /// A word of a list; another is refused. The empty text means the default.
 pub(super) fn one_of(field: &Field<'_>, words: &[&str], report: &mut Report) {
     let Some(text) = field.text(report).filter(|text| !text.is_empty()) else { return };
     if !words.contains(&text) {
         let near = suggestion(text, words.iter().copied());
         report.refuse(
-            &field.path,
+            field,
             format!("{} is not known (known: {}){near}", shown(field.value), words.join(", ")),
         );
     }

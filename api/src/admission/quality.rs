@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{
-    action,
+    Mode, action,
     containers::Containers,
     field::{Field, quoted, shown},
-    finding::Report,
-    near::{one_of, suggestion},
+    finding::{About, Report},
+    near::{listed, one_of, suggestion},
 };
 use crate::quality::{PERIOD, TIMEOUT, label_value_problem};
 
@@ -26,14 +26,24 @@ const NUMBERS: [&str; 6] = [
     "terminationGracePeriodSeconds",
 ];
 
+/// Qualities of a set (design §8).
+pub(super) const MOST: usize = 64;
+
 /// All qualities of a set.
-pub(super) fn check_all<'a>(qualities: &Field<'a>, containers: &Containers<'a>, report: &mut Report) {
-    qualities.expect_list(report);
+pub(super) fn check_all<'a>(
+    qualities: &Field<'a>,
+    containers: &Containers<'a>,
+    mode: Mode,
+    report: &mut Report,
+) {
     let mut names = BTreeSet::new();
-    for quality in qualities.items() {
+    for quality in qualities.items_at_most(MOST, report) {
         name(&quality, &mut names, report);
         let container = containers.meant(&quality, report);
         handler(&quality, container, report);
+        if mode == Mode::External {
+            for_kruise(&quality, report);
+        }
         numbers(&quality, report);
         action::check_all(&quality, report);
     }
@@ -44,11 +54,11 @@ fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Rep
     let name = field.text(report);
     match name.unwrap_or_default() {
         "" if field.is_set() && name.is_none() => {}
-        "" => report.refuse(&field.path, "missing; write a name of its own for each quality, as \"idle\""),
+        "" => report.refuse(&field, "missing; write a name of its own for each quality, as \"idle\""),
         name => {
             if let Some(problem) = label_value_problem(name) {
                 report.refuse(
-                    &field.path,
+                    &field,
                     format!(
                         "{} cannot be the name of a condition: {problem}; write letters, digits, '-', '_' and '.', \
                          at most 63",
@@ -57,10 +67,7 @@ fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Rep
                 );
             }
             if !names.insert(name) {
-                report.refuse(
-                    &field.path,
-                    format!("{} is the name of two qualities; rename one", quoted(name)),
-                );
+                report.refuse(&field, format!("{} is the name of two qualities; rename one", quoted(name)));
             }
         }
     }
@@ -69,10 +76,10 @@ fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Rep
 fn handler(quality: &Field<'_>, container: Option<&Value>, report: &mut Report) {
     let written: Vec<&str> = HANDLERS.into_iter().filter(|handler| quality.get(handler).is_set()).collect();
     match written.as_slice() {
-        [] => report.refuse(&quality.path, format!("no probe; write one of {}", HANDLERS.join(", "))),
+        [] => report.refuse(quality, format!("no probe; write one of {}", HANDLERS.join(", "))),
         [_] => {}
         several => report.refuse(
-            &quality.path,
+            quality,
             format!(
                 "several probes, where one is due: {}; leave one, and make a quality of its own of each other",
                 several.join(", ")
@@ -92,12 +99,28 @@ fn handler(quality: &Field<'_>, container: Option<&Value>, report: &mut Report) 
     }
 }
 
+/// What Kruise's webhook refuses when OpenKruiseGame makes probes of the quality; OpenKruiseGame does not say so, and
+/// nothing is ever probed.
+fn for_kruise(quality: &Field<'_>, report: &mut Report) {
+    let grpc = quality.get("grpc");
+    if grpc.is_set() {
+        report.refuse(&grpc, "Kruise's probes know no grpc; write exec, httpGet or tcpSocket");
+    }
+    let host = quality.get("httpGet").get("host");
+    if host.value.as_str().is_some_and(|text| !text.is_empty()) {
+        report.refuse(
+            &host,
+            format!("{}: Kruise's probes ask the pod itself; leave it out", shown(host.value)),
+        );
+    }
+}
+
 fn command(exec: &Field<'_>, report: &mut Report) {
     let command = exec.get("command");
     if let Some(text) = command.value.as_str() {
         let words: Vec<&str> = text.split_whitespace().collect();
         return report.refuse(
-            &command.path,
+            &command,
             format!("{} is text, and a list of words is due; write {words:?}", quoted(text)),
         );
     }
@@ -109,7 +132,7 @@ fn command(exec: &Field<'_>, report: &mut Report) {
     let names_nothing = words.first().is_some_and(|word| word.value.as_str() == Some(""));
     if command.is_empty_list() || names_nothing {
         report.refuse(
-            &command.path,
+            &command,
             "empty, there is nothing to run; write the program and its arguments, as [\"bash\", \"./idle.sh\"]",
         );
     }
@@ -119,20 +142,20 @@ fn port(handler: &Field<'_>, may_be_named: bool, container: Option<&Value>, repo
     let field = handler.get("port");
     match field.value {
         Value::Null if handler.value.is_object() => {
-            report.refuse(&field.path, "missing; write the number of the port, from 1 to 65535");
+            report.refuse(&field, "missing; write the number of the port, from 1 to 65535");
         }
         Value::Null => {}
         Value::Number(number) => {
             if !number.as_i64().is_some_and(|port| (1..=65535).contains(&port)) {
-                report.refuse(&field.path, format!("{number} is not a port; write one from 1 to 65535"));
+                report.refuse(&field, format!("{number} is not a port; write one from 1 to 65535"));
             }
         }
         Value::String(name) if name.parse::<u16>().is_ok() => {
-            report.refuse(&field.path, format!("{} is a number in quotes; write {name}", quoted(name)));
+            report.refuse(&field, format!("{} is a number in quotes; write {name}", quoted(name)));
         }
         Value::String(name) if may_be_named => named_port(&field, name, container, report),
         other => report.refuse(
-            &field.path,
+            &field,
             format!("{} is not the number of a port; write one from 1 to 65535", shown(other)),
         ),
     }
@@ -148,9 +171,9 @@ fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: 
         return;
     }
     let of = container.get("name").and_then(Value::as_str).unwrap_or_default();
-    let has = if names.is_empty() { "none with a name".to_owned() } else { names.join(", ") };
+    let has = if names.is_empty() { "none with a name".to_owned() } else { listed(&names) };
     report.refuse(
-        &field.path,
+        field,
         format!(
             "port {} is not a port of container {of:?} (has: {has}); write its number, or name it under ports{}",
             quoted(name),
@@ -161,11 +184,11 @@ fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: 
 
 fn numbers(quality: &Field<'_>, report: &mut Report) {
     for field in NUMBERS.map(|number| quality.get(number)) {
-        if let Some(number) = field.integer(report).filter(|number| *number < 0) {
-            report.refuse(
-                &field.path,
-                format!("{number} is below 0; write 0, or leave it out, for the default"),
-            );
+        let Some(number) = field.integer(report) else { continue };
+        if number < 0 {
+            report.refuse(&field, format!("{number} is below 0; write 0, or leave it out, for the default"));
+        } else if i32::try_from(number).is_err() {
+            report.refuse(&field, format!("{number} is out of range; write at most {}", i32::MAX));
         }
     }
     let value = |key: &str, default: u32| {
@@ -175,10 +198,9 @@ fn numbers(quality: &Field<'_>, report: &mut Report) {
     // The default timeout is longer than the default period: who has written neither is not told of it.
     if quality.get("timeoutSeconds").value.as_i64().is_some_and(|written| written > 0) && timeout > period {
         report.warn(
-            &quality.get("timeoutSeconds").path,
-            format!(
-                "{timeout} s is longer than the period ({period} s): a slow probe makes the next ones late"
-            ),
+            About::Cost,
+            &quality.get("timeoutSeconds"),
+            format!("{timeout} s is over the period of {period} s: a slow probe makes the next ones late"),
         );
     }
 }

@@ -3,20 +3,22 @@
 use serde_json::Value;
 
 use super::{
+    Mode, Settings,
     containers::Containers,
+    cost, disagree,
     field::Field,
-    finding::{Finding, Report},
+    finding::{About, Finding, Report},
     name, quality, strategy, template,
 };
 
 /// What is wrong with a GameServerSet, as it was written: every mistake, what is refused first.
 #[must_use]
-pub fn check_set(set: &Value) -> Vec<Finding> {
+pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
     let mut report = Report::default();
     let root = Field::root(set);
     let spec = root.get("spec");
     if !spec.is_set() {
-        report.refuse("spec", "missing; write replicas and gameServerTemplate");
+        report.refuse(&spec, "missing; write replicas and gameServerTemplate");
         return report.into_findings();
     }
     spec.expect_map(&mut report);
@@ -26,12 +28,18 @@ pub fn check_set(set: &Value) -> Vec<Finding> {
     let pods = spec.get("gameServerTemplate");
     template::check(&pods, root.get("metadata").get("name").value.as_str(), &mut report);
     let containers = Containers::of(&pods);
-    quality::check_all(&spec.get("serviceQualities"), &containers, &mut report);
+    let qualities = spec.get("serviceQualities");
+    quality::check_all(&qualities, &containers, settings.mode, &mut report);
+    disagree::check(&qualities, &mut report);
+    if !settings.node_prober {
+        cost::check(&spec, &mut report);
+    }
     let network = spec.get("network");
-    if network.is_set() {
+    if network.is_set() && settings.mode == Mode::Managed {
         report.warn(
-            &network.path,
-            "is not carried out in managed mode: servers have the addresses of their pods",
+            About::Effect,
+            &network,
+            "not carried out in managed mode: servers have the addresses of their pods",
         );
     }
     report.into_findings()

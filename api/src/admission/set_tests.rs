@@ -45,7 +45,7 @@ fn said(set: &Value) -> Vec<String> {
         let mark = if finding.severity == Severity::Warning { "warning: " } else { "" };
         format!("{mark}{finding}")
     };
-    check_set(set).iter().map(line).collect()
+    check_set(set, &Settings::default()).iter().map(line).collect()
 }
 
 fn table(rows: Vec<(Value, &[&str])>) {
@@ -160,7 +160,7 @@ fn qualities_need_a_name_a_container_and_one_probe() {
         (
             with_quality(&json!({"timeoutSeconds": 20, "periodSeconds": 10})),
             &[
-                "warning: spec.serviceQualities[0].timeoutSeconds: 20 s is longer than the period (10 s): a slow probe \
+                "warning: spec.serviceQualities[0].timeoutSeconds: 20 s is over the period of 10 s: a slow probe \
                makes the next ones late",
             ],
         ),
@@ -172,8 +172,10 @@ fn several_containers_need_a_choice() {
     let pods = json!({"spec": {"gameServerTemplate": {
         "metadata": {"annotations": {"gamewarden.dev/injected-containers": "istio, agent"}},
         "spec": {
-            "containers": [{"name": "game", "ports": [{"name": "rcon"}]}, {"name": "log"}],
-            "initContainers": [{"name": "mesh", "restartPolicy": "Always"}, {"name": "fetch"}],
+            "containers": [{"name": "game", "image": "i", "ports": [{"name": "rcon"}]}, {"name": "log", "image": "i"}],
+            "initContainers": [
+                {"name": "mesh", "image": "i", "restartPolicy": "Always"}, {"name": "fetch", "image": "i"},
+            ],
         },
     }}});
     let named = |name: Value| {
@@ -233,12 +235,10 @@ fn a_state_that_is_set_has_to_be_taken_back() {
         json!([{"state": true, "opsState": "{{.Result}}"}]),
         json!([{"state": true, "labels": {"players": "{{.Result}}"}}]),
     ] {
-        let message = "has actions for true and none for false: what they set stays; add {state: false, …}, or permanent: \
-                       true if that is meant";
+        let message = "none for false: what true sets stays; add one, or permanent: true";
         assert_eq!(said(&with_actions(&actions)), [format!("warning: {at}: {message}")]);
     }
-    let none = "no actions: the answer is shown as a condition, and changes nothing; write what it means, as {state: true, \
-                opsState: WaitToBeDeleted}";
+    let none = "no actions, the answer changes nothing; write what it means";
     assert_eq!(said(&with_actions(&json!([]))), [format!("warning: {at}: {none}")]);
 }
 
@@ -281,8 +281,8 @@ fn actions_say_what_can_be_written_and_do_not_contradict_each_other() {
         assert!(matches!(said.as_slice(), [one] if one.starts_with(&wanted)), "{said:#?}\n{wanted}");
     }
     let near = with_actions(&both(json!({"opsState": "kill"})));
-    let state = "warning: spec.serviceQualities[0].serviceQualityAction[0].opsState: \"kill\" is a state of your own, which \
-                 nothing here acts on; did you mean \"Kill\"?";
+    let state = "warning: spec.serviceQualities[0].serviceQualityAction[0].opsState: \"kill\" is unknown; did you \
+                 mean \"Kill\"?";
     assert_eq!(said(&near)[0], state);
     // Another result is another answer.
     let results = json!([
@@ -363,6 +363,110 @@ fn strategies_and_ids_and_templates() {
 }
 
 #[test]
+fn containers_need_an_image_and_volumes_that_are_there() {
+    let container = |patch: Value| {
+        let mut container = json!({"name": "minecraft", "image": "i"});
+        merge(&mut container, &patch);
+        set(&json!({"spec": {"gameServerTemplate": {
+            "spec": {"containers": [container], "volumes": [{"name": "world", "emptyDir": {}}]},
+            "volumeClaimTemplates": [{"metadata": {"name": "saves"}}],
+        }}}))
+    };
+    let mounts = |name: &str| container(json!({"volumeMounts": [{"name": name, "mountPath": "/a"}]}));
+    let at = "spec.gameServerTemplate.spec.containers[0]";
+    let image = format!("{at}.image: missing; write the image that the container runs");
+    let mount = format!(
+        "{at}.volumeMounts[0].name: \"wold\" is no volume of the template (has: world, saves); write it under volumes or \
+         volumeClaimTemplates; did you mean \"world\"?"
+    );
+    table(vec![
+        (mounts("world"), &[]),
+        (mounts("saves"), &[]),
+        (mounts("wold"), &[mount.as_str()]),
+        (container(json!({"image": null})), &[image.as_str()]),
+        (container(json!({"image": ""})), &[image.as_str()]),
+    ]);
+    let said = said(&container(
+        json!({"image": 7, "imagepullPolicy": "Always", "resources": {"limits": {"cpu": "two"}}}),
+    ));
+    assert_eq!(
+        said,
+        [
+            format!("{at}.image: 7 is not text; write it in quotes"),
+            format!("{at}.resources.limits[cpu]: \"two\" is not a quantity; write one, as 500m, 2 or 1Gi"),
+            format!("warning: {at}.imagepullPolicy: unknown field; did you mean \"imagePullPolicy\"?"),
+        ]
+    );
+}
+
+#[test]
+fn what_only_one_mode_does() {
+    let paths = |set: &Value, settings: &Settings| {
+        check_set(set, settings).into_iter().map(|finding| finding.path).collect::<Vec<_>>()
+    };
+    let external = Settings { mode: Mode::External, ..Settings::default() };
+    let network = set(&json!({"spec": {"network": {"networkType": "Kubernetes-HostPort"}}}));
+    assert_eq!(paths(&network, &Settings::default()), ["spec.network"]);
+    assert_eq!(paths(&network, &external), [""; 0]);
+    let grpc = with_quality(&json!({"exec": null, "grpc": {"port": 80}}));
+    let host = with_quality(&json!({"exec": null, "httpGet": {"port": 80, "host": "127.0.0.1"}}));
+    for set in [&grpc, &host] {
+        assert_eq!(paths(set, &Settings::default()), [""; 0]);
+    }
+    assert_eq!(
+        check_set(&grpc, &external)[0].to_string(),
+        "spec.serviceQualities[0].grpc: Kruise's probes know no grpc; write exec, httpGet or tcpSocket"
+    );
+    assert_eq!(
+        check_set(&host, &external)[0].to_string(),
+        "spec.serviceQualities[0].httpGet.host: \"127.0.0.1\": Kruise's probes ask the pod itself; leave it out"
+    );
+    let many = set(&json!({"spec": {"replicas": 1000}}));
+    assert_eq!(paths(&many, &Settings::default()), ["spec.serviceQualities"]);
+    assert_eq!(paths(&many, &Settings { node_prober: true, ..Settings::default() }), [""; 0]);
+}
+
+#[test]
+fn what_matters_most_is_said_first() {
+    let actions = json!([{"state": true, "opsState": "kill"}, {"state": false, "opsState": "None"}]);
+    let set = set(&json!({"spec": {
+        "network": {}, "reserveGameServerIds": [1, 1],
+        "serviceQualities": [
+            quality(&json!({"timeoutSeconds": 9})),
+            quality(&json!({"name": "broken", "serviceQualityAction": actions})),
+        ],
+    }}));
+    let paths: Vec<String> =
+        check_set(&set, &Settings::default()).into_iter().map(|finding| finding.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "spec.serviceQualities[1].serviceQualityAction[0].opsState",
+            "spec.network",
+            "spec.serviceQualities",
+            "spec.serviceQualities[0].timeoutSeconds",
+            "spec.reserveGameServerIds[1]",
+        ]
+    );
+}
+
+#[test]
+fn every_warning_of_an_ordinary_set_is_shown_whole() {
+    let actions = json!([{"state": true, "opsState": "waitToBeDeleted"}]);
+    let sets = [
+        with_actions(&json!([])),
+        with_quality(&json!({"timeoutSeconds": 120, "periodSeconds": 100})),
+        with_quality(&json!({"permanent": true, "serviceQualityAction": actions})),
+        with_actions(&json!([{"state": false, "opsState": "{{.Result}}"}])),
+        set(&json!({"spec": {"network": {}, "replicas": 9999, "reserveGameServerIds": ["10-20", 15]}})),
+    ];
+    for finding in sets.iter().flat_map(|set| check_set(set, &Settings::default())) {
+        assert_eq!(finding.severity, Severity::Warning, "{finding}");
+        assert_eq!(finding.warning(), finding.to_string(), "cut");
+    }
+}
+
+#[test]
 fn whatever_is_there_is_answered() {
     for value in [json!(null), json!(7), json!("x"), json!([]), json!([{}]), json!({}), json!({"a": 1})] {
         for path in [
@@ -380,7 +484,7 @@ fn whatever_is_there_is_answered() {
             if let Some(place) = set.pointer_mut(path) {
                 *place = value.clone();
             }
-            assert!(check_set(&set).len() < 20, "{set:#}");
+            assert!(check_set(&set, &Settings::default()).len() < 20, "{set:#}");
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Reserved ids, and the strategies of updates and scale-down.
 
+use std::{collections::BTreeSet, ops::RangeInclusive};
+
 use serde_json::Value;
 
 use super::{
     field::{Field, shown},
-    finding::Report,
+    finding::{About, Report},
     near::one_of,
 };
-use crate::{scale::ReserveIds, types::IntOrString};
+use crate::{scale::parse_reserve_id, types::IntOrString};
 
 /// Everything of a set's spec that is neither the template nor a quality.
 pub(super) fn check(spec: &Field<'_>, report: &mut Report) {
@@ -33,15 +35,14 @@ pub(super) fn check(spec: &Field<'_>, report: &mut Report) {
 
 fn replicas(field: &Field<'_>, report: &mut Report) {
     if !field.is_set() {
-        return report.refuse(&field.path, "missing; write how many game servers there should be, from 0");
+        return report.refuse(field, "missing; write how many game servers there should be, from 0");
     }
     between(field, 0, 1_000_000, report);
 }
 
 fn between(field: &Field<'_>, least: i64, most: i64, report: &mut Report) {
     if let Some(number) = field.integer(report).filter(|number| !(least..=most).contains(number)) {
-        report
-            .refuse(&field.path, format!("{number} is out of range; write a number from {least} to {most}"));
+        report.refuse(field, format!("{number} is out of range; write a number from {least} to {most}"));
     }
 }
 
@@ -61,7 +62,7 @@ fn max_unavailable(field: &Field<'_>, report: &mut Report) {
     };
     if !fine {
         report.refuse(
-            &field.path,
+            field,
             format!(
                 "{} is neither a number from 1 nor a percentage from 1% to 100%; write 1 or \"20%\", or leave it out \
                  for the default",
@@ -73,30 +74,49 @@ fn max_unavailable(field: &Field<'_>, report: &mut Report) {
 
 fn reserve_ids(field: &Field<'_>, report: &mut Report) {
     field.expect_list(report);
-    let mut seen = crate::scale::Ordinals::default();
-    for item in field.items() {
+    let mut ranges = Vec::new();
+    for (index, item) in field.items().enumerate() {
         let Ok(entry) = serde_json::from_value::<IntOrString>(item.value.clone()) else {
-            report.refuse(
-                &item.path,
-                format!(
-                    "{} is not an ordinal; write a number such as 5, or a range such as \"5-7\"",
-                    shown(item.value)
-                ),
-            );
+            let wanted = "an ordinal; write a number such as 5, or a range such as \"5-7\"";
+            item.expect(false, wanted, report);
             continue;
         };
-        let read = ReserveIds::parse(std::slice::from_ref(&entry));
-        for problem in &read.problems {
-            report.refuse(&item.path, format!("{}: {}", problem.value, problem.fault));
-        }
-        if read.problems.is_empty() {
-            if read.ids.without(&seen) != read.ids {
-                report.warn(
-                    &item.path,
-                    format!("{} is reserved already by an entry before it", shown(item.value)),
-                );
-            }
-            seen.insert_all(&read.ids);
+        match parse_reserve_id(&entry) {
+            Ok(range) => ranges.push((range, index)),
+            Err(fault) => report.refuse(&item, format!("{}: {fault}", shown(item.value))),
         }
     }
+    for index in twice(ranges) {
+        if let Some(item) = field.items().nth(index) {
+            report.warn(
+                About::Blemish,
+                &item,
+                format!("{} is reserved already by an entry before it", shown(item.value)),
+            );
+        }
+    }
+}
+
+/// The entries that reserve what another before them does.
+fn twice(mut ranges: Vec<(RangeInclusive<u32>, usize)>) -> BTreeSet<usize> {
+    /// More are not told.
+    const MOST: usize = 8;
+    ranges.sort_unstable_by_key(|(range, index)| (*range.start(), *index));
+    let mut found = BTreeSet::new();
+    let mut furthest: Option<(u32, usize)> = None;
+    for (range, index) in ranges {
+        match furthest {
+            Some((last, by)) if *range.start() <= last => {
+                found.insert(index.max(by));
+                if found.len() > MOST {
+                    found.pop_last();
+                }
+                if *range.end() > last {
+                    furthest = Some((*range.end(), index));
+                }
+            }
+            _ => furthest = Some((*range.end(), index)),
+        }
+    }
+    found
 }

@@ -1,26 +1,38 @@
 //! The pod template.
 
+use std::collections::HashSet;
+
 use super::{
     field::{Field, quoted},
     finding::Report,
     name,
+    near::{listed, suggestion},
+    shape,
 };
 use crate::names;
+
+/// Containers of a pod, as the definition has it.
+pub(super) const MOST_CONTAINERS: usize = 64;
+
+/// Volume claims of a set, as the definition has it.
+const MOST_CLAIMS: usize = 64;
 
 /// `set`: the name of the set, which its pods' owner label has to say if it says anything.
 pub(super) fn check(template: &Field<'_>, set: Option<&str>, report: &mut Report) {
     if !template.is_set() {
-        return report.refuse(&template.path, "missing; write a pod template, with spec.containers");
+        return report.refuse(template, "missing; write a pod template, with spec.containers");
     }
     template.expect_map(report);
     metadata(&template.get("metadata"), set, report);
     let spec = template.get("spec");
     containers(&spec, report);
-    claims(&template.get("volumeClaimTemplates"), report);
+    let claims = template.get("volumeClaimTemplates");
+    claims_named(&claims, report);
+    mounts(&spec, &claims, report);
     let policy = spec.get("restartPolicy");
     if let Some(text) = policy.text(report).filter(|text| !["", "Always"].contains(text)) {
         report.refuse(
-            &policy.path,
+            &policy,
             format!(
                 "{}: a game server runs until its set removes it; write Always, or leave it out",
                 quoted(text)
@@ -30,10 +42,11 @@ pub(super) fn check(template: &Field<'_>, set: Option<&str>, report: &mut Report
     let deadline = spec.get("activeDeadlineSeconds");
     if deadline.is_set() {
         report.refuse(
-            &deadline.path,
+            &deadline,
             format!("{}: it would end the game server whoever plays on it; leave it out", deadline.value),
         );
     }
+    shape::check(template, report);
 }
 
 fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
@@ -45,7 +58,7 @@ fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
             let Some(value) = name::value_of(is_label, &field, report).filter(|_| is_label) else { continue };
             if key == names::OWNER_GSS && set.is_some_and(|set| set != value) {
                 report.refuse(
-                    &field.path,
+                    &field,
                     format!(
                         "{} is another set: its servers would be mixed with this one's; leave it out",
                         quoted(value)
@@ -58,22 +71,50 @@ fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
 
 fn containers(spec: &Field<'_>, report: &mut Report) {
     let list = spec.get("containers");
-    list.expect_list(report);
     if list.is_empty_list() {
-        report.refuse(&list.path, "none; write at least one, with its name and image");
+        report.refuse(&list, "none; write at least one, with its name and image");
     }
-    let all = || list.items().chain(spec.get("initContainers").items());
-    name::each_once(all(), report);
-    for container in all() {
+    let mut all = list.items_at_most(MOST_CONTAINERS, report);
+    all.extend(spec.get("initContainers").items_at_most(MOST_CONTAINERS, report));
+    name::each_once(all.iter().cloned(), report);
+    for container in all {
         name::dns_label(&container.get("name"), report);
+        let image = container.get("image");
+        if image.text(report).unwrap_or_default().is_empty() && (!image.is_set() || image.value.is_string()) {
+            report.refuse(&image, "missing; write the image that the container runs");
+        }
     }
 }
 
-fn claims(claims: &Field<'_>, report: &mut Report) {
-    claims.expect_list(report);
-    for field in claims.items().map(|claim| claim.get("metadata").get("name")) {
+/// Mounts of volumes that are not there: the API server would refuse every pod.
+fn mounts(spec: &Field<'_>, claims: &Field<'_>, report: &mut Report) {
+    let volumes = spec.get("volumes").items().map(|volume| volume.get("name"));
+    let claimed = claims.items().map(|claim| claim.get("metadata").get("name"));
+    let there: Vec<&str> = volumes.chain(claimed).filter_map(|name| name.value.as_str()).collect();
+    let known: HashSet<&str> = there.iter().copied().collect();
+    let containers = spec.get("containers").items().chain(spec.get("initContainers").items());
+    for name in
+        containers.flat_map(|container| container.get("volumeMounts").items()).map(|mount| mount.get("name"))
+    {
+        let Some(text) = name.value.as_str().filter(|text| !known.contains(text)) else { continue };
+        let has = if there.is_empty() { "none".to_owned() } else { listed(&there) };
+        report.refuse(
+            &name,
+            format!(
+                "{} is no volume of the template (has: {has}); write it under volumes or volumeClaimTemplates{}",
+                quoted(text),
+                suggestion(text, there.iter().copied())
+            ),
+        );
+    }
+}
+
+fn claims_named(claims: &Field<'_>, report: &mut Report) {
+    for field in
+        claims.items_at_most(MOST_CLAIMS, report).iter().map(|claim| claim.get("metadata").get("name"))
+    {
         match field.value.as_str().unwrap_or_default() {
-            "" => report.refuse(&field.path, "missing; write the name of the volume that it is for"),
+            "" => report.refuse(&field, "missing; write the name of the volume that it is for"),
             _ => name::dns_label(&field, report),
         }
     }

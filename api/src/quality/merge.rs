@@ -48,6 +48,12 @@ pub(super) fn is_ours(current: &OpsState, wrote: Option<&OpsState>) -> bool {
     wrote.unwrap_or(&OpsState::None) == current
 }
 
+/// Whether the first of two opinions that differ is the one that counts.
+#[must_use]
+pub(crate) fn wins(first: &OpsState, second: &OpsState) -> bool {
+    rank(first) <= rank(second)
+}
+
 /// The lower, the more protective.
 ///
 /// The order of removal (`scale/order.rs`) is nearly this one turned round, and yet another rule: it says which of

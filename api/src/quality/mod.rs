@@ -26,10 +26,11 @@ mod verdict;
 pub use conditions::{conditions, pod_conditions};
 pub use decide::{Decision, Input, decide};
 pub use keys::{dns_label_problem, is_reserved, key_problem, label_value_problem};
+pub(crate) use merge::wins;
 pub use notice::Notice;
 pub use outcome::{MAX_RESULT, Outcome, result_text};
 pub use settings::ProbeSettings;
-pub(crate) use settings::{PERIOD, TIMEOUT};
+pub(crate) use settings::{FAILURE_THRESHOLD, INITIAL_DELAY, PERIOD, SUCCESS_THRESHOLD, TIMEOUT};
 pub use verdict::{Counter, Verdict};
 
 #[cfg(test)]

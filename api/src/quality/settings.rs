@@ -5,15 +5,15 @@ use std::time::Duration;
 use crate::types::ServiceQuality;
 
 /// Default of `initialDelaySeconds`. The documentation of the fields (`types/quality.rs`) names the same ones.
-const INITIAL_DELAY: u32 = 10;
+pub(crate) const INITIAL_DELAY: u32 = 10;
 /// Default of `timeoutSeconds`.
 pub(crate) const TIMEOUT: u32 = 5;
 /// Default of `periodSeconds`.
 pub(crate) const PERIOD: u32 = 3;
 /// Default of `successThreshold`.
-const SUCCESS_THRESHOLD: u32 = 1;
+pub(crate) const SUCCESS_THRESHOLD: u32 = 1;
 /// Default of `failureThreshold`.
-const FAILURE_THRESHOLD: u32 = 3;
+pub(crate) const FAILURE_THRESHOLD: u32 = 3;
 
 /// How a quality is probed. A number that is left out, 0 or negative counts as its default (design §3,
 /// §3.9; admission refuses negative ones).

@@ -24,4 +24,5 @@ pub use bound::{BoundError, max_unavailable};
 pub use order::priority;
 pub use ordinals::{Ordinals, OrdinalsError};
 pub use plan::{Input, Leave, ScalePlan, Server, Why, plan};
+pub(crate) use reserve_ids::parse_reserve_id;
 pub use reserve_ids::{ReserveIdFault, ReserveIdProblem, ReserveIds};

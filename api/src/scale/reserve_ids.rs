@@ -59,9 +59,10 @@ impl ReserveIds {
     #[must_use]
     pub fn parse(entries: &[IntOrString]) -> Self {
         let mut read = Self::default();
+        let mut ranges = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             match parse_reserve_id(entry) {
-                Ok(range) => read.ids.insert_range(*range.start(), *range.end()),
+                Ok(range) => ranges.push(range),
                 Err(fault) => {
                     let value = match entry {
                         IntOrString::Int(number) => number.to_string(),
@@ -71,12 +72,17 @@ impl ReserveIds {
                 }
             }
         }
+        // Ascending, each is added at the end: a long list in any other order would be moved again and again.
+        ranges.sort_unstable_by_key(|range| *range.start());
+        for range in ranges {
+            read.ids.insert_range(*range.start(), *range.end());
+        }
         read
     }
 }
 
 /// Reads one entry: a number, a number as text, or `first-last`, both included.
-fn parse_reserve_id(entry: &IntOrString) -> Result<RangeInclusive<u32>, ReserveIdFault> {
+pub(crate) fn parse_reserve_id(entry: &IntOrString) -> Result<RangeInclusive<u32>, ReserveIdFault> {
     let text = match entry {
         IntOrString::Int(number) => {
             let ordinal = u32::try_from(*number).map_err(|_| ReserveIdFault::Negative)?;

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use gamewarden_api::{
     GameServer,
-    admission::{Severity, check_set},
+    admission::{Settings, Severity, check_set},
 };
 use gamewarden_tests::{
     in_namespace,
@@ -19,7 +19,8 @@ async fn refused(test: &str, table: Vec<(Value, String)>) -> Result<()> {
         let mut wrong = Vec::new();
         for (patch, words) in table {
             let set = smallest(patch.clone());
-            if check_set(&set).iter().all(|finding| finding.severity != Severity::Error) {
+            if check_set(&set, &Settings::default()).iter().all(|finding| finding.severity != Severity::Error)
+            {
                 wrong.push(format!("{patch}\n  is fine for `webhook check`"));
             }
             match refusal(&api, &set).await? {

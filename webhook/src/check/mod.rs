@@ -17,9 +17,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use gamewarden_api::admission::{check_server, check_set};
+use gamewarden_api::admission::{Settings, check_server, check_set, set_defaults};
+use serde_json::Value;
 
 use report::{Note, Said};
+
+use crate::rules::RulesArgs;
 
 /// The API group of what is checked, in any version.
 const GROUP: &str = "game.kruise.io/";
@@ -33,6 +36,14 @@ pub(crate) struct CheckArgs {
     /// How to say what was found
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     output: Format,
+
+    /// Print the objects as YAML on the standard output, with the defaults that the webhook fills in; what was found goes
+    /// to the standard error
+    #[arg(long)]
+    defaults: bool,
+
+    #[command(flatten)]
+    rules: RulesArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -49,13 +60,14 @@ impl CheckArgs {
     /// Exit codes: 0 nothing is refused, 1 something is, 2 a file could not be read (whatever else was found) or the
     /// findings could not be written.
     pub(crate) fn run(&self) -> ExitCode {
-        let said = check(&self.files);
-        let mut out = anstream::stdout().lock();
-        let written = match self.output {
-            Format::Text => report::text(&said, &mut out),
-            Format::Json => report::json(&said, &mut out),
+        let (said, objects) = check(&self.files, &self.rules.into());
+        let written = if self.defaults {
+            report::objects(&objects, &mut io::stdout().lock())
+                .and_then(|()| self.report(&said, &mut anstream::stderr().lock()))
+        } else {
+            self.report(&said, &mut anstream::stdout().lock())
         };
-        match written.and_then(|()| out.flush()) {
+        match written {
             Ok(()) => ExitCode::from(said.exit_code()),
             // Nobody reads on (`| head`): there is nobody to tell.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::from(2),
@@ -65,6 +77,14 @@ impl CheckArgs {
             }
         }
     }
+
+    fn report(&self, said: &Said, out: &mut impl Write) -> io::Result<()> {
+        match self.output {
+            Format::Text => report::text(said, out),
+            Format::Json => report::json(said, out),
+        }?;
+        out.flush()
+    }
 }
 
 /// Nothing is left to be done where the standard error cannot be written either.
@@ -72,29 +92,32 @@ fn tell(message: &str) {
     drop(writeln!(anstream::stderr(), "{message}"));
 }
 
-fn check(files: &[PathBuf]) -> Said {
-    let mut said = Said::default();
+/// What is to be said of the files, and their objects with the defaults filled in.
+fn check(files: &[PathBuf], settings: &Settings) -> (Said, Vec<Value>) {
+    let (mut said, mut objects) = (Said::default(), Vec::new());
     for file in files {
         match read::file(file) {
-            Ok(text) => check_text(&file.display().to_string(), &text, &mut said),
+            Ok(text) => objects.extend(check_text(&file.display().to_string(), &text, settings, &mut said)),
             Err(error) => said.unreadable.push(error.to_string()),
         }
     }
-    said
+    (said, objects)
 }
 
 /// Checks what a file holds. What cannot be read does not keep the objects before it from being checked.
-fn check_text(file: &str, text: &str, said: &mut Said) {
+fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> Vec<Value> {
     let (objects, error) = read::objects(text);
     let mut lines = lines::Lines::of(text);
-    for object in objects {
+    let mut filled = Vec::new();
+    for mut object in objects {
         let group = object.value["apiVersion"].as_str().is_some_and(|version| version.starts_with(GROUP));
         let kind = object.value["kind"].as_str().unwrap_or_default().to_owned();
         let found = match kind.as_str() {
-            "GameServerSet" if group => check_set(&object.value),
+            "GameServerSet" if group => check_set(&object.value, settings),
             "GameServer" if group => check_server(&object.value),
             _ => {
                 said.skipped += 1;
+                filled.push(object.value);
                 continue;
             }
         };
@@ -109,10 +132,18 @@ fn check_text(file: &str, text: &str, said: &mut Said) {
                 finding,
             });
         }
+        if kind == "GameServerSet" && group {
+            let defaults = set_defaults(&object.value);
+            if let Err(error) = json_patch::patch(&mut object.value, &defaults) {
+                said.unreadable.push(format!("{file}: defaults cannot be filled in: {error}"));
+            }
+        }
+        filled.push(object.value);
     }
     if let Some(error) = error {
         said.unreadable.push(format!("{file}: {error}"));
     }
+    filled
 }
 
 #[cfg(test)]
@@ -121,7 +152,7 @@ mod tests {
 
     fn lines(text: &str) -> (Vec<String>, u8) {
         let mut said = Said::default();
-        check_text("game.yaml", text, &mut said);
+        check_text("game.yaml", text, &Settings::default(), &mut said);
         let mut out = Vec::new();
         report::text(&said, &mut out).unwrap();
         let text = anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string();
@@ -157,8 +188,8 @@ spec:
                 "game.yaml:18: error: GameServerSet/minecraft: spec.serviceQualities[0].containerName: containerName \
                  \"minecraf\" is not a container of gameServerTemplate (has: minecraft); did you mean \"minecraft\"?",
                 "game.yaml:21: warning: GameServerSet/minecraft: \
-                 spec.serviceQualities[0].serviceQualityAction[0].opsState: \"kill\" is a state of your own, which nothing \
-                 here acts on; did you mean \"Kill\"?",
+                 spec.serviceQualities[0].serviceQualityAction[0].opsState: \"kill\" is unknown; did you mean \
+                 \"Kill\"?",
                 "1 object checked: 2 errors, 1 warning; 1 of other kinds skipped",
             ]
         );
@@ -200,7 +231,7 @@ spec:
         assert_eq!(code, 2);
         assert!(said[0].starts_with("error: game.yaml: document 2 cannot be read: "), "{said:?}");
         assert_eq!(said[1], "1 object checked: 0 errors, 0 warnings");
-        let missing = check(&["/nowhere/game.yaml".into()]);
+        let missing = check(&["/nowhere/game.yaml".into()], &Settings::default()).0;
         assert_eq!(missing.exit_code(), 2);
         assert_eq!(
             missing.unreadable,
@@ -209,9 +240,40 @@ spec:
     }
 
     #[test]
+    fn objects_come_with_their_defaults_and_others_as_they_are() {
+        let service = "apiVersion: v1\nkind: Service\nspec: {type: NodePort}\n";
+        let text = format!(
+            "{service}---\n{GOOD}  serviceQualities: [{{name: up, tcpSocket: {{port: 1}}, timeoutSeconds: 1, x: y}}]\n"
+        );
+        let objects = check_text("game.yaml", &text, &Settings::default(), &mut Said::default());
+        let mut out = Vec::new();
+        report::objects(&objects, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.starts_with("---\napiVersion: v1\nkind: Service\nspec:\n  type: NodePort\n---\n"),
+            "{text}"
+        );
+        let (read, error) = read::objects(&text);
+        assert_eq!((read.len(), error), (2, None));
+        assert_eq!(
+            read[1].value["spec"]["serviceQualities"][0],
+            serde_json::json!({
+                "name": "up", "containerName": "minecraft", "permanent": false, "tcpSocket": {"port": 1}, "x": "y",
+                "initialDelaySeconds": 10, "timeoutSeconds": 1, "periodSeconds": 3, "successThreshold": 1,
+                "failureThreshold": 3,
+            })
+        );
+    }
+
+    #[test]
     fn json_is_for_programs() {
         let mut said = Said::default();
-        check_text("game.yaml", &GOOD.replace("replicas: 1", "replicas: -1"), &mut said);
+        check_text(
+            "game.yaml",
+            &GOOD.replace("replicas: 1", "replicas: -1"),
+            &Settings::default(),
+            &mut said,
+        );
         let mut out = Vec::new();
         report::json(&said, &mut out).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&out).unwrap();

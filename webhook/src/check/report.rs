@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use gamewarden_api::admission::{Finding, Severity};
 use serde::Serialize;
+use serde_json::Value;
 
 /// A finding, and where it was found.
 #[derive(Debug, Serialize)]
@@ -81,4 +82,12 @@ pub(super) fn text(said: &Said, out: &mut impl Write) -> io::Result<()> {
 pub(super) fn json(said: &Said, out: &mut impl Write) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, said)?;
     writeln!(out)
+}
+
+/// The objects, as documents of one YAML file.
+pub(super) fn objects(objects: &[Value], out: &mut impl Write) -> io::Result<()> {
+    for object in objects {
+        write!(out, "---\n{}", serde_yaml_ng::to_string(object).map_err(io::Error::other)?)?;
+    }
+    out.flush()
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use gamewarden_api::admission::Settings;
 use gamewarden_certs::{self_signed, server_config};
 use gamewarden_runtime::{Metrics, Shutdown};
 use http_body_util::{BodyExt, Full};
@@ -41,7 +42,11 @@ pub(crate) async fn serve(limits: Limits) -> Served {
     let day = Duration::from_secs(24 * 3600);
     let cert = self_signed(&[NAME.to_owned()], now, day).unwrap();
     let metrics = Metrics::new();
-    let router = app::router(metrics.register(WebhookMetrics::registered), limits.request);
+    let router = app::router(
+        metrics.register(WebhookMetrics::registered),
+        limits.request,
+        app::rules(Settings::default()),
+    );
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
     let server = Server::bind(any_port, server_config(&cert).unwrap(), router, limits).await.unwrap();
     let shutdown = Shutdown::new();

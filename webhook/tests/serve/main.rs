@@ -138,12 +138,12 @@ async fn begun(served: &Served, length: usize) -> TlsStream<TcpStream> {
 #[tokio::test]
 async fn what_finds_no_memory_left_is_refused_at_once() {
     let served = serve(Limits {
-        request: RequestLimits { memory: 512 * 1024, ..RequestLimits::default() },
+        request: RequestLimits { memory: 1024 * 1024, ..RequestLimits::default() },
         ..limits()
     })
     .await;
     // One that takes all there is, and whose body is not there yet.
-    let body = review("slow", &json!(" ".repeat(400 * 1024)));
+    let body = review("slow", &json!(" ".repeat(450 * 1024)));
     let mut slow = begun(&served, body.len()).await;
     let refused = served.send(post("/validate", review("u", &Value::Null))).await;
     assert_eq!(refused.code, StatusCode::SERVICE_UNAVAILABLE);
@@ -158,6 +158,36 @@ async fn what_finds_no_memory_left_is_refused_at_once() {
     assert_eq!(&start, b"HTTP/1.1 200");
     let answer = served.send(post("/validate", review("u", &Value::Null))).await;
     assert_eq!(answer.code, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_would_take_more_memory_than_there_is_when_it_is_read_is_refused_unread() {
+    let served = serve(limits()).await;
+    let objects = vec![json!({}); 100_000];
+    let answer = served.send(post("/mutate", review("u", &json!(objects)))).await;
+    assert_eq!(answer.code, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(answer.message(), "body holds too many fields and values");
+    assert_eq!(served.counted("mutate", "too_large"), 1);
+}
+
+#[tokio::test]
+async fn a_set_is_judged_and_counted_whatever_its_size() {
+    let served = serve(limits()).await;
+    for (padding, outcome, code) in [(0, 1, 422), (200_000, 2, 422)] {
+        let set = json!({"metadata": {"name": "a", "annotations": {"p": "x".repeat(padding)}}, "spec": {"replicas": -1}});
+        let review = json!({
+            "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+            "request": {
+                "uid": "u-1", "operation": "CREATE", "object": set,
+                "resource": {"group": "game.kruise.io", "version": "v1alpha1", "resource": "gameserversets"},
+            },
+        });
+        let answer = served.send(post("/mutate", serde_json::to_vec(&review).unwrap())).await;
+        assert_eq!(answer.code, StatusCode::OK);
+        assert_eq!(answer.body["response"]["uid"], "u-1");
+        assert_eq!(answer.body["response"]["status"]["code"], code);
+        assert_eq!(served.counted("mutate", "denied"), outcome);
+    }
 }
 
 #[tokio::test]

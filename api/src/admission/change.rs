@@ -1,0 +1,163 @@
+//! What of an object's mistakes counts: all of a new one's, and of a change those that it brings.
+//!
+//! An object that was admitted before a rule existed can still be scaled, annotated, finalised and deleted (design
+//! §5); Kubernetes calls that ratcheting.
+
+use serde_json::Value;
+
+use super::{
+    Settings,
+    finding::{Finding, Severity},
+    server::check_server,
+    set::check_set,
+};
+
+/// What becomes of a request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// Why it is refused; empty where it is not.
+    pub refused: Vec<Finding>,
+    /// What its author should know, what matters most first.
+    pub warnings: Vec<Finding>,
+}
+
+/// Judges a GameServerSet that is made or, where there is an `old` one, changed. The old one is asked for only where
+/// there is something to be said.
+#[must_use]
+pub fn judge_set(set: &Value, old: impl FnOnce() -> Option<Value>, settings: &Settings) -> Judgement {
+    judge(set, old, |set| check_set(set, settings))
+}
+
+/// Judges a GameServer that is made or, where there is an `old` one, changed.
+#[must_use]
+pub fn judge_server(server: &Value, old: impl FnOnce() -> Option<Value>) -> Judgement {
+    judge(server, old, check_server)
+}
+
+fn judge(
+    new: &Value,
+    old: impl FnOnce() -> Option<Value>,
+    check: impl Fn(&Value) -> Vec<Finding>,
+) -> Judgement {
+    // Of what is going only finalizers are written; they must come off, whatever the rest looks like.
+    if new["metadata"]["deletionTimestamp"].is_string() {
+        return Judgement::default();
+    }
+    let (mut refused, mut warnings): (Vec<_>, Vec<_>) =
+        check(new).into_iter().partition(|finding| finding.severity == Severity::Error);
+    if refused.is_empty() && warnings.is_empty() {
+        return Judgement::default();
+    }
+    let Some(old) = old() else { return Judgement { refused, warnings } };
+    if !refused.is_empty() {
+        let mut before = check(&old);
+        let kept: Vec<Finding> = refused
+            .extract_if(.., |finding| {
+                let again = before.iter().position(|before| finding.is_again(before));
+                again.map(|index| before.swap_remove(index)).is_some()
+            })
+            .collect();
+        warnings.splice(0..0, kept);
+    }
+    if refused.is_empty() && same_but_for_replicas(&new["spec"], &old["spec"]) {
+        warnings.clear();
+    }
+    Judgement { refused, warnings }
+}
+
+/// Whether nothing that the rules speak of has changed: who scales or annotates is not told of the rest.
+fn same_but_for_replicas(new: &Value, old: &Value) -> bool {
+    let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return new == old };
+    let rest =
+        |spec: &serde_json::Map<String, Value>| spec.len() - usize::from(spec.contains_key("replicas"));
+    rest(new) == rest(old) && new.iter().all(|(key, value)| key == "replicas" || old.get(key) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use json_patch::merge;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A set that was admitted when there were no rules: four mistakes and a warning.
+    fn old() -> Value {
+        json!({
+            "metadata": {"name": "old"},
+            "spec": {
+                "replicas": 1, "network": {},
+                "gameServerTemplate": {"spec": {"containers": [{"name": "a", "image": "i"}]}},
+                "serviceQualities": [
+                    {"name": "x", "containerName": "b", "exec": {"command": []}, "permanent": true,
+                     "serviceQualityAction": [{"state": true, "opsState": "None"}]},
+                    {"name": "y", "containerName": "b", "exec": {"command": ["c"]}, "periodSeconds": -1, "permanent": true,
+                     "serviceQualityAction": [{"state": true, "opsState": "None"}]},
+                ],
+            },
+        })
+    }
+
+    fn judged(change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
+        let mut new = old();
+        change(&mut new);
+        let judgement = judge_set(&new, || Some(old()), &Settings::default());
+        let paths = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.path).collect();
+        (paths(judgement.refused), paths(judgement.warnings))
+    }
+
+    #[test]
+    fn a_new_set_is_refused_for_all_of_it() {
+        let judgement = judge_set(&old(), || None, &Settings::default());
+        assert_eq!(judgement.refused.len(), 4, "{judgement:#?}");
+        assert_eq!(judgement.warnings.len(), 1);
+    }
+
+    #[test]
+    fn a_change_is_refused_only_for_what_it_breaks() {
+        let none: (Vec<String>, Vec<String>) = Default::default();
+        assert_eq!(judged(|_| {}), none);
+        assert_eq!(judged(|set| set["spec"]["replicas"] = json!(7)), none);
+        assert_eq!(judged(|set| set["metadata"]["annotations"] = json!({"a": "b"})), none);
+        assert_eq!(judged(|set| set["metadata"]["finalizers"] = json!(["a/b"])), none);
+        assert_eq!(judged(|set| set["spec"]["replicas"] = json!(-7)).0, ["spec.replicas"]);
+        // What is wrong as before is told when the spec is changed.
+        let (refused, warnings) = judged(|set| merge(set, &json!({"spec": {"serviceName": "s"}})));
+        assert_eq!((refused.len(), warnings.len()), (0, 5));
+        let (refused, _) = judged(|set| merge(set, &json!({"spec": {"serviceName": "s.s"}})));
+        assert_eq!(refused, ["spec.serviceName"]);
+    }
+
+    #[test]
+    fn what_moves_in_its_list_is_no_new_mistake_and_the_same_one_more_is() {
+        let swap = |set: &mut Value| set["spec"]["serviceQualities"].as_array_mut().unwrap().swap(0, 1);
+        assert_eq!(judged(swap).0, [""; 0]);
+        let quality = |set: &mut Value, patch: Value| {
+            let list = set["spec"]["serviceQualities"].as_array_mut().unwrap();
+            let mut one = list[1].clone();
+            merge(&mut one, &json!({"name": "z", "periodSeconds": 1}));
+            merge(&mut one, &patch);
+            list.insert(0, one);
+        };
+        assert_eq!(judged(|set| quality(set, json!({}))).0.len(), 1, "one container more that is not there");
+        assert_eq!(judged(|set| quality(set, json!({"containerName": "a"}))).0, [""; 0]);
+    }
+
+    #[test]
+    fn a_change_elsewhere_that_breaks_what_was_fine_is_refused() {
+        let mut before = old();
+        before["spec"]["serviceQualities"][0]["containerName"] = json!("a");
+        let mut new = before.clone();
+        new["spec"]["gameServerTemplate"]["spec"]["containers"][0]["name"] = json!("c");
+        let judgement = judge_set(&new, || Some(before), &Settings::default());
+        let paths: Vec<&str> = judgement.refused.iter().map(|finding| finding.path.as_str()).collect();
+        assert_eq!(paths, ["spec.serviceQualities[0].containerName"]);
+    }
+
+    #[test]
+    fn finalizers_come_off_whatever_is_wrong() {
+        let mut going = old();
+        going["metadata"]["deletionTimestamp"] = json!("2026-05-01T12:00:00Z");
+        going["spec"]["replicas"] = json!(-1);
+        assert_eq!(judge_set(&going, || Some(old()), &Settings::default()), Judgement::default());
+    }
+}

@@ -1,0 +1,230 @@
+//! What is filled in where people leave it out, so that `kubectl get -o yaml` shows what runs.
+//!
+//! The probe's numbers, the container where there is but one, and the scheme of an HTTP probe. Everything else has its
+//! default in the rules that use it.
+
+use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
+use serde_json::{Value, json};
+
+use crate::quality::{FAILURE_THRESHOLD, INITIAL_DELAY, PERIOD, SUCCESS_THRESHOLD, TIMEOUT};
+
+/// The numbers of a probe. 0 means the default (design §3.9), and is written as it.
+const NUMBERS: [(&str, u32); 5] = [
+    ("initialDelaySeconds", INITIAL_DELAY),
+    ("timeoutSeconds", TIMEOUT),
+    ("periodSeconds", PERIOD),
+    ("successThreshold", SUCCESS_THRESHOLD),
+    ("failureThreshold", FAILURE_THRESHOLD),
+];
+
+/// The JSON Patch (RFC 6902) that fills a GameServerSet in. Minimal: what is there stays, and of a set that is filled in
+/// already nothing is patched. What is of the wrong type is left alone: it is refused elsewhere.
+#[must_use]
+pub fn set_defaults(set: &Value) -> Patch {
+    let mut filling = Filling::default();
+    // A set that is going is written only to let it go.
+    if set["metadata"]["deletionTimestamp"].is_null() {
+        let only = only_container(set);
+        for (index, quality) in set["spec"]["serviceQualities"].as_array().into_iter().flatten().enumerate() {
+            if quality.is_object() {
+                filling.quality(&["spec", "serviceQualities", &index.to_string()], quality, only);
+            }
+        }
+    }
+    Patch(filling.0)
+}
+
+/// The name of the container, where the template has one.
+fn only_container(set: &Value) -> Option<&str> {
+    match set["spec"]["gameServerTemplate"]["spec"]["containers"].as_array()?.as_slice() {
+        [only] => only["name"].as_str().filter(|name| !name.is_empty()),
+        _ => None,
+    }
+}
+
+#[derive(Default)]
+struct Filling(Vec<PatchOperation>);
+
+impl Filling {
+    fn quality(&mut self, path: &[&str], quality: &Value, only: Option<&str>) {
+        if let Some(only) = only {
+            self.fill(path, quality, "containerName", &json!(""), json!(only));
+        }
+        self.fill(path, quality, "permanent", &Value::Null, json!(false));
+        for (name, default) in NUMBERS {
+            self.fill(path, quality, name, &json!(0), json!(default));
+        }
+        if quality["httpGet"].is_object() {
+            let path = [path, &["httpGet"]].concat();
+            self.fill(&path, &quality["httpGet"], "scheme", &json!(""), json!("HTTP"));
+        }
+    }
+
+    /// Sets a field that is missing, null or `unset`.
+    fn fill(&mut self, path: &[&str], object: &Value, name: &str, unset: &Value, default: Value) {
+        let path = PointerBuf::from_tokens(path.iter().copied().chain([name]));
+        match object.get(name) {
+            None => self.0.push(PatchOperation::Add(AddOperation { path, value: default })),
+            Some(value) if value.is_null() || value == unset => {
+                self.0.push(PatchOperation::Replace(ReplaceOperation { path, value: default }));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use json_patch::patch;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn filled(set: &Value) -> Value {
+        let mut filled = set.clone();
+        patch(&mut filled, &set_defaults(set)).unwrap();
+        filled
+    }
+
+    fn set(containers: Value, quality: Value) -> Value {
+        json!({"spec": {
+            "gameServerTemplate": {"spec": {"containers": containers}}, "serviceQualities": [quality],
+        }})
+    }
+
+    #[test]
+    fn what_is_left_out_is_filled_in() {
+        let one = json!([{"name": "game"}]);
+        let given = set(
+            one.clone(),
+            json!({"name": "idle", "periodSeconds": 0, "timeoutSeconds": 9, "httpGet": {"port": 1}}),
+        );
+        let wanted = json!({
+            "name": "idle", "containerName": "game", "permanent": false, "httpGet": {"port": 1, "scheme": "HTTP"},
+            "initialDelaySeconds": 10, "timeoutSeconds": 9, "periodSeconds": 3, "successThreshold": 1,
+            "failureThreshold": 3,
+        });
+        assert_eq!(filled(&given)["spec"]["serviceQualities"][0], wanted);
+        assert_eq!(set_defaults(&filled(&given)).0, []);
+        // Which of two is meant nobody knows.
+        let two = set(json!([{"name": "a"}, {"name": "b"}]), json!({}));
+        assert_eq!(filled(&two)["spec"]["serviceQualities"][0]["containerName"], Value::Null);
+        let mut going = given;
+        going["metadata"]["deletionTimestamp"] = json!("2026-05-01T12:00:00Z");
+        assert_eq!(set_defaults(&going).0, []);
+    }
+
+    #[test]
+    fn the_patch_says_no_more_than_it_must() {
+        let quality = json!({
+            "name": "idle", "containerName": "", "permanent": null, "initialDelaySeconds": 1, "timeoutSeconds": 1,
+            "successThreshold": 1, "failureThreshold": 1, "exec": {"command": ["a"]},
+        });
+        let patch = set_defaults(&set(json!([{"name": "game"}]), quality));
+        assert_eq!(
+            serde_json::to_value(&patch).unwrap(),
+            json!([
+                {"op": "replace", "path": "/spec/serviceQualities/0/containerName", "value": "game"},
+                {"op": "replace", "path": "/spec/serviceQualities/0/permanent", "value": false},
+                {"op": "add", "path": "/spec/serviceQualities/0/periodSeconds", "value": 3},
+            ])
+        );
+    }
+
+    fn number() -> impl Strategy<Value = Option<Value>> {
+        prop_oneof![
+            Just(None),
+            Just(Some(Value::Null)),
+            (-1..20).prop_map(|n| Some(json!(n))),
+            Just(Some(json!("3")))
+        ]
+    }
+
+    fn quality() -> impl Strategy<Value = Value> {
+        let container =
+            prop_oneof![Just(None), Just(Some(json!(""))), Just(Some(json!("a"))), Just(Some(json!(7)))];
+        let http = prop_oneof![
+            Just(None),
+            Just(Some(json!({"port": 1, "x": {"y": 1}}))),
+            Just(Some(json!({"scheme": "HTTPS"}))),
+            Just(Some(json!([1]))),
+        ];
+        let numbers = prop::array::uniform5(number());
+        let unknown = prop::option::of(any::<i64>());
+        (container, http, numbers, unknown, any::<Option<bool>>()).prop_map(
+            |(container, http, numbers, unknown, permanent)| {
+                let mut quality = json!({"name": "q"});
+                let numbers = NUMBERS.iter().map(|(name, _)| *name).zip(numbers);
+                let fields = [
+                    ("containerName", container),
+                    ("httpGet", http),
+                    ("permanent", permanent.map(Value::from)),
+                ];
+                for (name, value) in
+                    numbers.chain(fields).chain([("fromTheFuture", unknown.map(Value::from))])
+                {
+                    if let Some(value) = value {
+                        quality[name] = value;
+                    }
+                }
+                quality
+            },
+        )
+    }
+
+    fn any_set() -> impl Strategy<Value = Value> {
+        let containers = prop::collection::vec(Just(json!({"name": "a"})), 0..3);
+        let qualities = prop::collection::vec(prop_oneof![4 => quality(), 1 => Just(json!(7))], 0..4);
+        (containers, qualities, any::<Option<i64>>()).prop_map(|(containers, qualities, unknown)| {
+            json!({"spec": {
+                "gameServerTemplate": {"spec": {"containers": containers}}, "serviceQualities": qualities, "future": unknown,
+            }})
+        })
+    }
+
+    /// All leaves of an object, with their paths.
+    fn leaves(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
+        match value {
+            Value::Object(fields) => {
+                fields.iter().for_each(|(key, value)| leaves(value, &format!("{path}/{key}"), out))
+            }
+            Value::Array(items) => {
+                items
+                    .iter()
+                    .enumerate()
+                    .for_each(|(index, value)| leaves(value, &format!("{path}/{index}"), out));
+            }
+            leaf => out.push((path.to_owned(), leaf.clone())),
+        }
+    }
+
+    proptest! {
+        /// A second pass finds nothing, and nothing that somebody wrote is lost or changed, but for what means "the
+        /// default".
+        #[test]
+        fn idempotent_and_nothing_is_lost(set in any_set()) {
+            let filled = filled(&set);
+            prop_assert_eq!(set_defaults(&filled).0, vec![]);
+            let mut written = Vec::new();
+            leaves(&set, "", &mut written);
+            for (path, value) in written {
+                let kept = filled.pointer(&path);
+                prop_assert!(kept == Some(&value) || value.is_null() || value == 0 || value == "", "{} {:?}", path, kept);
+            }
+        }
+
+        /// What is filled in is what the prober would have done without it.
+        #[test]
+        fn nothing_changes_but_what_is_seen(set in any_set()) {
+            use crate::{quality::ProbeSettings, types::ServiceQuality};
+            let (before, after) = (&set["spec"]["serviceQualities"], &filled(&set)["spec"]["serviceQualities"]);
+            for (before, after) in before.as_array().unwrap().iter().zip(after.as_array().unwrap()) {
+                let read = |value: &Value| serde_json::from_value::<ServiceQuality>(value.clone());
+                if let (Ok(before), Ok(after)) = (read(before), read(after)) {
+                    prop_assert_eq!(ProbeSettings::of(&before), ProbeSettings::of(&after));
+                    prop_assert_eq!(before.permanent, after.permanent);
+                }
+            }
+        }
+    }
+}

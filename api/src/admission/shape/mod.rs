@@ -1,0 +1,253 @@
+//! The shape of what a template holds: whether the API server could read a pod, and a claim, of it.
+//!
+//! ```text
+//!   schema     the shapes, from the types of this build's Kubernetes API
+//!   quantity   what the API server takes for a quantity
+//! ```
+//!
+//! What no type allows is refused. A field that no type has is warned of, and kept: the API server may be newer than
+//! this build.
+
+mod quantity;
+mod schema;
+
+use serde_json::{Map, Value};
+
+use super::{
+    field::{Field, LIST, MAP, TEXT, TRUTH, WHOLE},
+    finding::{About, Report},
+    near::suggestion,
+};
+use schema::{Kind, Schema};
+
+/// Looks at a template's metadata and pod spec, and at its volume claims. What is refused already is not said again.
+pub(super) fn check(template: &Field<'_>, report: &mut Report) {
+    let parts = [(schema::METADATA, template.get("metadata")), (schema::POD, template.get("spec"))];
+    let claims = template.get("volumeClaimTemplates").items().map(|claim| (schema::CLAIM, claim));
+    for (kind, field) in parts.into_iter().chain(claims) {
+        let trail = Trail { before: None, step: Step::Field(&field.path) };
+        Walk { schema: schema::kubernetes(), report }.check(kind, &trail, field.value);
+    }
+}
+
+/// Looks at the resources of a container.
+pub(super) fn check_resources(resources: &Field<'_>, report: &mut Report) {
+    let trail = Trail { before: None, step: Step::Field(&resources.path) };
+    Walk { schema: schema::kubernetes(), report }.check(schema::RESOURCES, &trail, resources.value);
+}
+
+/// The way to a value: text is made of it only where something is said.
+struct Trail<'t> {
+    before: Option<&'t Trail<'t>>,
+    step: Step<'t>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'t> {
+    /// A field of an object.
+    Field(&'t str),
+    /// A key of a map, which may have dots.
+    Key(&'t str),
+    /// A place in a list.
+    Index(usize),
+}
+
+impl<'t> Trail<'t> {
+    fn then(&'t self, step: Step<'t>) -> Self {
+        Self { before: Some(self), step }
+    }
+
+    fn path(&self) -> String {
+        let before = self.before.map(Trail::path).unwrap_or_default();
+        match self.step {
+            Step::Field(name) if before.is_empty() => name.to_owned(),
+            Step::Field(name) => format!("{before}.{name}"),
+            Step::Key(key) => format!("{before}[{key}]"),
+            Step::Index(index) => format!("{before}[{index}]"),
+        }
+    }
+}
+
+struct Walk<'r> {
+    schema: &'static Schema,
+    report: &'r mut Report,
+}
+
+impl Walk<'_> {
+    fn check(&mut self, kind: Kind, at: &Trail<'_>, value: &Value) {
+        // What is null is not there, as the API server reads it.
+        if value.is_null() || self.report.is_full() {
+            return;
+        }
+        match kind {
+            Kind::Any => {}
+            Kind::Text => self.expect(value.is_string(), TEXT, at, value),
+            Kind::Truth => self.expect(value.is_boolean(), TRUTH, at, value),
+            Kind::Whole { least, most } => self.whole(least, most, at, value),
+            Kind::Quantity => {
+                let fits = value.is_number() || value.as_str().is_some_and(quantity::is_one);
+                self.expect(fits, "a quantity; write one, as 500m, 2 or 1Gi", at, value);
+            }
+            Kind::WholeOrText => {
+                let number = value.as_i64().and_then(|number| i32::try_from(number).ok());
+                let fits = value.is_string() || number.is_some();
+                self.expect(fits, "a whole number or text; write one of them", at, value);
+            }
+            Kind::List(of) => match value.as_array() {
+                Some(items) => {
+                    for (index, item) in items.iter().enumerate() {
+                        self.check(self.schema.kind(of), &at.then(Step::Index(index)), item);
+                    }
+                }
+                None => self.expect(false, LIST, at, value),
+            },
+            Kind::Map(of) => match value.as_object() {
+                Some(entries) => {
+                    for (key, item) in entries {
+                        self.check(self.schema.kind(of), &at.then(Step::Key(key)), item);
+                    }
+                }
+                None => self.expect(false, MAP, at, value),
+            },
+            Kind::Object(of) => match value.as_object() {
+                Some(entries) => self.object(of, at, entries),
+                None => self.expect(false, MAP, at, value),
+            },
+        }
+    }
+
+    fn object(&mut self, of: usize, at: &Trail<'_>, entries: &Map<String, Value>) {
+        let fields = self.schema.fields(of);
+        for (name, value) in entries {
+            let at = at.then(Step::Field(name));
+            if let Some(kind) = fields.get(name) {
+                self.check(self.schema.kind(*kind), &at, value);
+            } else if !value.is_null() {
+                let near = suggestion(name, fields.keys().map(String::as_str));
+                self.report.warn(
+                    About::Unknown,
+                    &Field { path: at.path(), value },
+                    format!("unknown field{near}"),
+                );
+            }
+        }
+    }
+
+    fn whole(&mut self, least: i64, most: i64, at: &Trail<'_>, value: &Value) {
+        if value.is_i64() || value.is_u64() {
+            let fits = value.as_i64().is_some_and(|number| (least..=most).contains(&number));
+            self.expect(fits, &format!("from {least} to {most}; write a number that is"), at, value);
+        } else {
+            self.expect(false, WHOLE, at, value);
+        }
+    }
+
+    /// Refuses what does not fit, unless it is refused already.
+    fn expect(&mut self, fits: bool, wanted: &str, at: &Trail<'_>, value: &Value) {
+        if fits {
+            return;
+        }
+        let path = at.path();
+        if !self.report.refuses(&path) {
+            Field { path, value }.expect(false, wanted, self.report);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn said(template: &Value) -> Vec<String> {
+        let mut report = Report::default();
+        check(&Field::root(template), &mut report);
+        report.into_findings().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_a_pod_can_be_is_not_spoken_of() {
+        let template = json!({
+            "metadata": {"creationTimestamp": null, "labels": {"a": "b"}, "finalizers": ["a/b"]},
+            "spec": {
+                "terminationGracePeriodSeconds": 60,
+                "nodeSelector": {"a": "b"},
+                "containers": [{
+                    "name": "game", "image": "i", "stdin": true,
+                    "resources": {"limits": {"cpu": 2, "memory": "1Gi"}, "requests": {"cpu": 0.5, "memory": "512Mi"}},
+                    "ports": [{"containerPort": 80, "name": "game"}],
+                    "env": [{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}}}],
+                    "livenessProbe": {"httpGet": {"port": "game"}},
+                    "startupProbe": {"tcpSocket": {"port": 80}},
+                }],
+                "volumes": [{"name": "v", "emptyDir": {"sizeLimit": 1_000_000}}],
+            },
+            "volumeClaimTemplates": [{
+                "metadata": {"name": "v"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": 1}}},
+            }],
+            "reclaimPolicy": 7,
+        });
+        assert_eq!(said(&template), [""; 0]);
+        assert_eq!(said(&json!({})), [""; 0]);
+    }
+
+    #[test]
+    fn what_no_pod_can_be_is_refused_with_its_path() {
+        for (template, wanted) in [
+            (json!({"spec": 7}), "spec: 7 is not a map of fields; write \"name: value\""),
+            (
+                json!({"spec": {"containers": [{"env": [{"name": "A", "value": 5}]}]}}),
+                "spec.containers[0].env[0].value: 5 is not text; write it in quotes",
+            ),
+            (
+                json!({"spec": {"containers": [{"command": "bash"}]}}),
+                "spec.containers[0].command: \"bash\" is not a list; begin each entry with \"- \"",
+            ),
+            (
+                json!({"spec": {"containers": [{}, {"ports": [{"containerPort": "80"}]}]}}),
+                "spec.containers[1].ports[0].containerPort: \"80\" is not a whole number; write one, without quotes",
+            ),
+            (
+                json!({"spec": {"containers": [{"ports": [{"containerPort": 3_000_000_000_u64}]}]}}),
+                "spec.containers[0].ports[0].containerPort: 3000000000 is not from -2147483648 to 2147483647; write a number \
+                 that is",
+            ),
+            (
+                json!({"spec": {"containers": [{"resources": {"limits": {"memory": "1Gib"}}}]}}),
+                "spec.containers[0].resources.limits[memory]: \"1Gib\" is not a quantity; write one, as 500m, 2 or 1Gi",
+            ),
+            (
+                json!({"spec": {"hostNetwork": "true"}}),
+                "spec.hostNetwork: \"true\" is not true or false; write one of them, without quotes",
+            ),
+            (
+                json!({"spec": {"containers": [{"livenessProbe": {"httpGet": {"port": 1.5}}}]}}),
+                "spec.containers[0].livenessProbe.httpGet.port: 1.5 is not a whole number or text; write one of them",
+            ),
+            (
+                json!({"spec": {"nodeSelector": ["a"]}}),
+                "spec.nodeSelector: a list is not a map of fields; write \"name: value\"",
+            ),
+            (
+                json!({"volumeClaimTemplates": [{"spec": {"accessModes": "ReadWriteOnce"}}]}),
+                "volumeClaimTemplates[0].spec.accessModes: \"ReadWriteOnce\" is not a list; begin each entry with \"- \"",
+            ),
+            (
+                json!({"spec": {"containers": [{"imagePullPolcy": "Always"}]}}),
+                "spec.containers[0].imagePullPolcy: unknown field; did you mean \"imagePullPolicy\"?",
+            ),
+            (json!({"spec": {"fromTheFuture": {"a": 1}}}), "spec.fromTheFuture: unknown field"),
+        ] {
+            assert_eq!(said(&template), [wanted], "{template}");
+        }
+    }
+
+    #[test]
+    fn all_of_it_is_said_at_once() {
+        let template =
+            json!({"spec": {"hostNetwork": 1, "containers": [{"name": 7, "tty": "y"}], "volumes": {}}});
+        assert_eq!(said(&template).len(), 4);
+    }
+}

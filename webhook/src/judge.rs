@@ -1,0 +1,77 @@
+//! From a request to its answer: which rules it is held against. Pure.
+//!
+//! The schema and the CEL rules of the definitions speak between mutating and validating webhooks, and tersely. So
+//! `/mutate` judges in full, and refuses with the whole list before they do; `/validate` judges once more what other
+//! mutating webhooks have made of it, and says nothing else.
+
+use gamewarden_api::admission::{Judgement, Settings, judge_server, judge_set, set_defaults};
+use serde_json::{Value, value::RawValue};
+
+use crate::{
+    answer::Answer,
+    review::{Operation, Request},
+};
+
+/// The group of the objects that there are rules for.
+const GROUP: &str = "game.kruise.io";
+
+/// Which webhook is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// May change the object.
+    Mutate,
+    /// Sees it as it will be stored.
+    Validate,
+}
+
+/// What there are rules for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subject {
+    Set,
+    Server,
+}
+
+/// Answers a request.
+#[must_use]
+pub fn answer(request: &Request<'_>, phase: Phase, settings: &Settings) -> Answer {
+    let written = matches!(request.operation, Operation::Create | Operation::Update);
+    let Some(subject) = subject(request).filter(|_| written) else { return Answer::allow(request) };
+    let object = match request.object.map(read) {
+        Some(Ok(object)) => object,
+        Some(Err(error)) => return Answer::bad(request, format!("object cannot be read: {error}")),
+        None => return Answer::bad(request, "request has no object".to_owned()),
+    };
+    // One that cannot be read has nothing that its change could keep.
+    let old = || request.old_object.and_then(|old| read(old).ok()).filter(|old| !old.is_null());
+    let Judgement { refused, warnings } = match subject {
+        Subject::Set => judge_set(&object, old, settings),
+        Subject::Server => judge_server(&object, old),
+    };
+    let answer = if refused.is_empty() { Answer::allow(request) } else { Answer::invalid(request, &refused) };
+    match (phase, subject) {
+        (Phase::Validate, _) => answer,
+        (Phase::Mutate, Subject::Set) if answer.is_allowed() => {
+            answer.warning(&warnings).patching(&set_defaults(&object))
+        }
+        (Phase::Mutate, _) => answer.warning(&warnings),
+    }
+}
+
+fn subject(request: &Request<'_>) -> Option<Subject> {
+    if request.resource.group != GROUP || !request.sub_resource.is_empty() {
+        return None;
+    }
+    match request.resource.resource.as_str() {
+        "gameserversets" => Some(Subject::Set),
+        "gameservers" => Some(Subject::Server),
+        _ => None,
+    }
+}
+
+fn read(raw: &RawValue) -> Result<Value, serde_json::Error> {
+    serde_json::from_str(raw.get())
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;
