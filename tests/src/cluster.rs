@@ -95,6 +95,33 @@ pub fn kubectl() -> Result<Command> {
 /// # Errors
 /// No cluster, or one that cannot be reached.
 pub async fn client() -> Result<Client> {
+    checked(config().await?).await
+}
+
+/// A client with the same rights, which the webhook is not asked about: it says that it is the controller. What the API
+/// server refuses by itself is seen by it, and it can make sets that are older than the webhook.
+///
+/// # Errors
+/// As for [`client`].
+pub async fn client_past_the_webhook() -> Result<Client> {
+    let (mut config, whose) = config().await?;
+    config.auth_info.impersonate =
+        Some("system:serviceaccount:gamewarden-system:gamewarden-controller".into());
+    config.auth_info.impersonate_groups = Some(vec!["system:masters".into()]);
+    checked((config, whose)).await
+}
+
+async fn checked((config, whose): (Config, String)) -> Result<Client> {
+    let client = Client::try_from(config)?;
+    client
+        .apiserver_version()
+        .await
+        .with_context(|| format!("the cluster of {whose} does not answer; run `make cluster`"))?;
+    Ok(client)
+}
+
+/// How the cluster is reached, and in whose words.
+async fn config() -> Result<(Config, String)> {
     let (kubeconfig, context, whose) = match which()? {
         Which::Own => {
             let path = kubeconfig()?;
@@ -109,13 +136,7 @@ pub async fn client() -> Result<Client> {
         }
     };
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-    let client = Client::try_from(config)?;
-    client
-        .apiserver_version()
-        .await
-        .with_context(|| format!("the cluster of {whose} does not answer; run `make cluster`"))?;
-    Ok(client)
+    Ok((Config::from_custom_kubeconfig(kubeconfig, &options).await?, whose))
 }
 
 /// The kubeconfig, as the variable of that name has it: that of the repository's test cluster, or the

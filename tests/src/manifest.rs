@@ -136,6 +136,12 @@ impl Manifest {
         self.0.to_string()
     }
 
+    /// As JSON.
+    #[must_use]
+    pub fn value(self) -> Value {
+        self.0
+    }
+
     /// As the object to make.
     ///
     /// # Errors

@@ -20,6 +20,14 @@ pub struct Namespace {
 }
 
 impl Namespace {
+    /// The same namespace, for what the webhook would refuse.
+    ///
+    /// # Errors
+    /// As for [`cluster::client`].
+    pub async fn past_the_webhook(&self) -> Result<Self> {
+        Ok(Self { client: cluster::client_past_the_webhook().await?, name: self.name.clone() })
+    }
+
     /// The objects of a kind in it.
     #[must_use]
     pub fn api<K>(&self) -> Api<K>

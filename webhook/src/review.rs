@@ -11,7 +11,7 @@ pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 pub(crate) const KIND: &str = "AdmissionReview";
 
 /// What is needed of a request. Objects are as they were sent: most are not looked at.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object as request")]
 pub struct Request<'a> {
     /// The API server's name for it, which the answer repeats.

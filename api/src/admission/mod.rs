@@ -47,5 +47,5 @@ pub use change::{Judgement, judge_server, judge_set};
 pub use default::set_defaults;
 pub use finding::{Finding, Severity};
 pub use server::check_server;
-pub use set::check_set;
+pub use set::{check_api_version, check_set};
 pub use settings::{Mode, Settings};

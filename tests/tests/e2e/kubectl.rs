@@ -1,4 +1,4 @@
-//! What kubectl shows and explains, and what the API server refuses by itself.
+//! What kubectl shows, explains, and says of what is refused.
 
 use anyhow::Result;
 use gamewarden_tests::{Gss, Manifest, in_namespace};
@@ -46,25 +46,24 @@ async fn wrong_types_are_refused_with_the_fields_path() -> Result<()> {
         for (patch, message) in [
             (
                 json!({"replicas": "three"}),
-                "spec.replicas: Invalid value: \"string\": spec.replicas in body must be of type integer: \"string\"",
+                "spec.replicas: \"three\" is not a whole number; write one, without quotes",
             ),
             (
                 json!({"replicas": -1}),
-                "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
+                "spec.replicas: -1 is out of range; write a number from 0 to 1000000",
             ),
             (
                 json!({"serviceQualities": [{"exec": {"command": ["true"]}}]}),
-                "spec.serviceQualities[0].name: Required value",
+                "spec.serviceQualities[0].name: missing; write a name of its own for each quality",
             ),
             (
                 json!({"serviceQualities": [{"name": "a"}, {"name": "a"}]}),
-                // (What follows is JSON, and Go's own notation before Kubernetes 1.34.)
-                "spec.serviceQualities[1]: Duplicate value: ",
+                "spec.serviceQualities[1].name: \"a\" is the name of two qualities; rename one",
             ),
             (
                 json!({"updateStrategy": {"rollingUpdate": {"podUpdatePolicy": "Sometimes"}}}),
-                "spec.updateStrategy.rollingUpdate.podUpdatePolicy: Unsupported value: \"Sometimes\": supported \
-                 values: \"ReCreate\", \"InPlaceIfPossible\", \"InPlaceOnly\"",
+                "spec.updateStrategy.rollingUpdate.podUpdatePolicy: \"Sometimes\" is not known (known: ReCreate, \
+                 InPlaceIfPossible, InPlaceOnly)",
             ),
         ] {
             let manifest = Manifest::plain("game", 1)?.merge(patch);

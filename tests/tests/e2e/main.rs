@@ -3,6 +3,7 @@
 //! They run in parallel on one cluster, each in a namespace of its own, and one of them kills the controller:
 //! none may count on a controller that is always there.
 
+mod admission;
 mod admitted;
 mod applied;
 mod chaos;

@@ -17,7 +17,7 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use gamewarden_api::admission::{Settings, check_server, check_set, set_defaults};
+use gamewarden_api::admission::{Settings, check_api_version, check_server, check_set, set_defaults};
 use serde_json::Value;
 
 use report::{Note, Said};
@@ -110,9 +110,10 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
     let mut lines = lines::Lines::of(text);
     let mut filled = Vec::new();
     for mut object in objects {
-        let group = object.value["apiVersion"].as_str().is_some_and(|version| version.starts_with(GROUP));
+        // One without a version is ours by its kind.
+        let group = object.value["apiVersion"].as_str().is_none_or(|version| version.starts_with(GROUP));
         let kind = object.value["kind"].as_str().unwrap_or_default().to_owned();
-        let found = match kind.as_str() {
+        let mut found = match kind.as_str() {
             "GameServerSet" if group => check_set(&object.value, settings),
             "GameServer" if group => check_server(&object.value),
             _ => {
@@ -121,6 +122,7 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
                 continue;
             }
         };
+        found.extend(check_api_version(&object.value));
         said.checked += 1;
         let name = object.value["metadata"]["name"].as_str().unwrap_or_default();
         for finding in found {
@@ -212,6 +214,18 @@ spec:
             "game.yaml:6: error: GameServerSet/minecraft: spec.replicas: missing; write how many game servers there should \
              be, from 0"
         );
+    }
+
+    #[test]
+    fn an_api_version_that_nobody_serves_is_told() {
+        let (without, code) = lines(&GOOD.replace("apiVersion: game.kruise.io/v1alpha1\n", ""));
+        let wanted = "game.yaml:1: warning: GameServerSet/minecraft: apiVersion: missing, kubectl refuses that; write \
+                      game.kruise.io/v1alpha1";
+        assert_eq!((without[0].as_str(), code), (wanted, 0));
+        let (other, _) = lines(&GOOD.replace("v1alpha1", "v1"));
+        let wanted = "game.yaml:1: warning: GameServerSet/minecraft: apiVersion: \"game.kruise.io/v1\" is not served; write \
+                      game.kruise.io/v1alpha1";
+        assert_eq!(other[0], wanted);
     }
 
     #[test]
