@@ -95,6 +95,18 @@ pub fn kubectl() -> Result<Command> {
 /// # Errors
 /// No cluster, or one that cannot be reached.
 pub async fn client() -> Result<Client> {
+    client_of(|_| {}).await
+}
+
+/// The same, but what fails is not tried again behind the caller's back.
+///
+/// # Errors
+/// As for [`client`].
+pub async fn client_without_retries() -> Result<Client> {
+    client_of(|config| config.default_retry = false).await
+}
+
+async fn client_of(change: impl FnOnce(&mut Config)) -> Result<Client> {
     let (kubeconfig, context, whose) = match which()? {
         Which::Own => {
             let path = kubeconfig()?;
@@ -109,7 +121,8 @@ pub async fn client() -> Result<Client> {
         }
     };
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    let config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    change(&mut config);
     let client = Client::try_from(config)?;
     client
         .apiserver_version()

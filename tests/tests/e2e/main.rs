@@ -5,6 +5,7 @@
 
 mod admitted;
 mod applied;
+mod certificates;
 mod chaos;
 mod conditions;
 mod crowd;
