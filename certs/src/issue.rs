@@ -1,17 +1,40 @@
 //! Issues certificates: pure but for the keys, time comes in as an argument.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
 };
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
-/// Certificates begin this long before they are made, for clients whose clock is a little behind.
-const BACKDATED: SignedDuration = SignedDuration::from_mins(5);
+/// Certificates begin this long before they are made, for clients whose clock is behind.
+pub const BACKDATED: SignedDuration = SignedDuration::from_hours(1);
+
+/// A certificate and its key, as PEM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Issued {
+    /// The certificate.
+    pub certificate: String,
+    /// The private key, PKCS#8.
+    pub key: String,
+    /// Valid until.
+    pub not_after: Timestamp,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { certificate, key: _, not_after } = self;
+        f.debug_struct("Issued")
+            .field("certificate", certificate)
+            .field("not_after", not_after)
+            .finish_non_exhaustive()
+    }
+}
 
 /// A certificate to serve with, and what a client needs to trust it.
 #[derive(Debug)]
@@ -40,7 +63,7 @@ pub enum IssueError {
         /// From when on.
         now: Timestamp,
     },
-    /// A name is not a DNS name, or no random numbers could be had.
+    /// A name is not a DNS name, no random numbers could be had, or the CA cannot be used.
     #[error("cannot issue the {what} certificate")]
     Issue {
         /// Which one.
@@ -48,10 +71,56 @@ pub enum IssueError {
         /// Why not.
         source: rcgen::Error,
     },
+    /// What is to be kept beside it cannot be written down.
+    #[error("cannot write down the earlier CAs")]
+    Encode(#[from] serde_json::Error),
+    /// What was issued cannot be read back.
+    #[error("the {what} certificate that was issued cannot be read")]
+    Read {
+        /// Which one.
+        what: &'static str,
+        /// Why not.
+        source: rustls::pki_types::pem::Error,
+    },
 }
 
-/// Makes a CA, lets it sign one leaf for `dns_names`, and forgets the CA's key. Both are valid from
-/// shortly before `now` until `validity` after it.
+/// Makes a CA: ECDSA P-256, valid from an hour before `now` until `validity` after it.
+///
+/// # Errors
+/// Times out of range, no random numbers.
+pub(crate) fn ca(now: Timestamp, validity: Duration) -> Result<Issued, IssueError> {
+    let failed = |source| IssueError::Issue { what: "CA", source };
+    let span = Span::new(now, validity, Timestamp::MAX)?;
+    let key = KeyPair::generate().map_err(failed)?;
+    let certificate = span.limit(ca_params()).self_signed(&key).map_err(failed)?;
+    Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem(), not_after: span.not_after })
+}
+
+/// Lets a CA (certificate and key as PEM, valid until `ca_not_after`) sign a leaf for `dns_names`, valid from an
+/// hour before `now` until `validity` after it, but no longer than the CA.
+///
+/// # Errors
+/// No names, names that cannot stand in a certificate, times out of range, a CA that cannot be read.
+pub(crate) fn leaf(
+    (ca, ca_key, ca_not_after): (&str, &str, Timestamp),
+    dns_names: &[String],
+    now: Timestamp,
+    validity: Duration,
+) -> Result<Issued, IssueError> {
+    if dns_names.is_empty() {
+        return Err(IssueError::NoNames);
+    }
+    let failed = |source| IssueError::Issue { what: "serving", source };
+    let span = Span::new(now, validity, ca_not_after)?;
+    let issuer = Issuer::from_ca_cert_pem(ca, KeyPair::from_pem(ca_key).map_err(failed)?).map_err(failed)?;
+    let key = KeyPair::generate().map_err(failed)?;
+    let params = span.limit(leaf_params(dns_names).map_err(failed)?);
+    let certificate = params.signed_by(&key, &issuer).map_err(failed)?;
+    Ok(Issued { certificate: certificate.pem(), key: key.serialize_pem(), not_after: span.not_after })
+}
+
+/// Makes a CA, lets it sign one leaf for `dns_names`, and forgets the CA's key: a certificate of this process
+/// alone, for trials and tests.
 ///
 /// # Errors
 /// No names, names that cannot stand in a certificate, or times out of range.
@@ -60,36 +129,46 @@ pub fn self_signed(
     now: Timestamp,
     validity: Duration,
 ) -> Result<ServingCert, IssueError> {
-    if dns_names.is_empty() {
-        return Err(IssueError::NoNames);
-    }
-    let out_of_range = || IssueError::Validity { validity, now };
-    let not_after = now.checked_add(validity).map_err(|_| out_of_range())?;
-    let not_before = now.checked_sub(BACKDATED).map_err(|_| out_of_range())?;
-    if validity.as_secs() == 0 {
-        return Err(out_of_range());
-    }
-    // rcgen's own defaults are 1975 and 4096: always set both.
-    let limit = |mut params: CertificateParams| -> Result<CertificateParams, IssueError> {
-        params.not_before = calendar(not_before).ok_or_else(out_of_range)?;
-        params.not_after = calendar(not_after).ok_or_else(out_of_range)?;
-        Ok(params)
-    };
-    let ca_failed = |source| IssueError::Issue { what: "CA", source };
-    let leaf_failed = |source| IssueError::Issue { what: "serving", source };
-
-    let ca_key = KeyPair::generate().map_err(ca_failed)?;
-    let ca = CertifiedIssuer::self_signed(limit(ca_params())?, ca_key).map_err(ca_failed)?;
-    let leaf_key = KeyPair::generate().map_err(leaf_failed)?;
-    let leaf = limit(leaf_params(dns_names).map_err(leaf_failed)?)?
-        .signed_by(&leaf_key, &ca)
-        .map_err(leaf_failed)?;
+    let unread = |what| move |source| IssueError::Read { what, source };
+    let certificate = |what, pem: &str| CertificateDer::from_pem_slice(pem.as_bytes()).map_err(unread(what));
+    let ca = self::ca(now, validity)?;
+    let leaf = self::leaf((&ca.certificate, &ca.key, ca.not_after), dns_names, now, validity)?;
     Ok(ServingCert {
-        ca: ca.der().clone(),
-        chain: vec![leaf.der().clone()],
-        key: PrivatePkcs8KeyDer::from(leaf_key.serialize_der()).into(),
-        not_after,
+        ca: certificate("CA", &ca.certificate)?,
+        chain: vec![certificate("serving", &leaf.certificate)?],
+        key: PrivateKeyDer::from_pem_slice(leaf.key.as_bytes()).map_err(unread("serving"))?,
+        not_after: leaf.not_after,
     })
+}
+
+/// From when until when.
+struct Span {
+    begin: OffsetDateTime,
+    end: OffsetDateTime,
+    not_after: Timestamp,
+}
+
+impl Span {
+    fn new(now: Timestamp, validity: Duration, at_most: Timestamp) -> Result<Self, IssueError> {
+        let out_of_range = || IssueError::Validity { validity, now };
+        let calendar = |time: Timestamp| OffsetDateTime::from_unix_timestamp(time.as_second());
+        let not_after = now.checked_add(validity).map_err(|_| out_of_range())?.min(at_most);
+        let not_before = now.checked_sub(BACKDATED).map_err(|_| out_of_range())?;
+        if validity.as_secs() == 0 || not_after <= now {
+            return Err(out_of_range());
+        }
+        Ok(Self {
+            begin: calendar(not_before).map_err(|_| out_of_range())?,
+            end: calendar(not_after).map_err(|_| out_of_range())?,
+            not_after,
+        })
+    }
+
+    /// rcgen's own defaults are 1975 and 4096: always set both.
+    fn limit(&self, mut params: CertificateParams) -> CertificateParams {
+        (params.not_before, params.not_after) = (self.begin, self.end);
+        params
+    }
 }
 
 fn ca_params() -> CertificateParams {
@@ -107,10 +186,6 @@ fn leaf_params(dns_names: &[String]) -> Result<CertificateParams, rcgen::Error> 
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
     Ok(params)
-}
-
-fn calendar(time: Timestamp) -> Option<OffsetDateTime> {
-    OffsetDateTime::from_unix_timestamp(time.as_second()).ok()
 }
 
 #[cfg(test)]
@@ -163,7 +238,8 @@ mod tests {
         assert!(other.contains("not valid for name"), "{other}");
         let late = message(verify(&cert, "gw.svc", noon() + hour * 25));
         assert!(late.contains("certificate expired"), "{late}");
-        let early = message(verify(&cert, "gw.svc", noon() - hour));
+        verify(&cert, "gw.svc", noon() - hour).unwrap();
+        let early = message(verify(&cert, "gw.svc", noon() - hour * 2));
         assert!(early.contains("certificate not valid yet"), "{early}");
         assert_eq!(cert.not_after, noon() + hour * 24);
     }

@@ -1,12 +1,30 @@
-//! The webhook's serving certificate.
+//! The certificates of an admission webhook: issued, kept, rotated, published and served. Nothing here knows what the
+//! webhook judges.
 //!
-//! For now each webhook process makes one for itself at start: a CA that signs one leaf and is then
-//! forgotten. That is enough as long as the chart registers no webhook configuration: the API server
-//! does not call, so nobody has to trust it. Two replicas would otherwise need one CA between them;
-//! the shared Secret, rotation and caBundle (design §7) come with their own issue.
+//! ```text
+//!   controller (leads)                                          webhook (each replica)
+//!   keeper ── look ──▶ policy (pure) ── one step ─┐             follower ── watches one Secret
+//!     │        ▲ read (PEM → facts)               │                │ read: is it servable?
+//!     │        └── secrets, configurations ◀──────┘                ▼
+//!     ▼ writes                                                  Served ──▶ rustls, for new connections
+//!   CA Secret · serving Secret · caBundles · events
+//! ```
 
+mod configurations;
+mod follower;
 mod issue;
+mod keeper;
+mod metrics;
+mod news;
+pub mod policy;
+pub mod read;
+mod secrets;
 mod server;
 
-pub use issue::{IssueError, ServingCert, self_signed};
-pub use server::{ServerConfigError, server_config};
+pub use follower::{Follower, Served, servable};
+pub use issue::{BACKDATED, IssueError, Issued, ServingCert, self_signed};
+pub use keeper::{Config, KeepError, Keeper, dns_names};
+pub use metrics::{KeeperMetrics, ServedMetrics};
+pub use policy::Settings;
+pub use secrets::ROTATE;
+pub use server::{ServerConfigError, server_config, server_config_with};

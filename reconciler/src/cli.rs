@@ -3,11 +3,13 @@
 use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
+use futures::future::{OptionFuture, pending};
 use gamewarden_api::schedule::Hosts;
 use gamewarden_runtime::{AdminArgs, LogArgs, LogFormat, Process, RuntimeArgs, run};
 use kube::{Client, client::ClientBuilder, config::InferConfigError};
 
 use crate::{
+    certificates::CertificateArgs,
     controller, install,
     lease::{self, Elector, Fence, LeaseMetrics, Lost},
     probe,
@@ -66,6 +68,8 @@ struct ControllerArgs {
     /// authors of sets may not, and the answer is shown to them.
     #[arg(long, value_enum, default_value_t = ProbeHosts::PodsOnly)]
     probe_hosts: ProbeHosts,
+    #[command(flatten)]
+    certificates: CertificateArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
 }
@@ -147,17 +151,26 @@ impl ControllerArgs {
             concurrent_probes: self.concurrent_probes.into(),
             probe_hosts: self.probe_hosts.into(),
         };
-        let work = controller::run(
-            controller::Clients {
-                watch: client(patient(config.clone(), WATCH_SILENCE))?,
-                write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
-                probe: probe::client(config, &fence).map_err(Box::new)?,
-            },
-            &settings,
-            &process,
-            process.shutdown.token(),
-        );
-        leadership.run(work).await??;
+        let clients = controller::Clients {
+            watch: client(patient(config.clone(), WATCH_SILENCE))?,
+            write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
+            probe: probe::client(config, &fence).map_err(Box::new)?,
+        };
+        let keeper = self.certificates.keeper(&clients.write, &self.lease_namespace, &process);
+        let keep = keeper.map(|keeper| keeper.run(clients.watch.clone(), process.shutdown.token()));
+        let work = controller::run(clients, &settings, &process, process.shutdown.token());
+        // Nothing that happens to certificates ends the work on game servers; they are kept for as long as it goes on.
+        let keep = async {
+            OptionFuture::from(keep).await;
+            pending().await
+        };
+        let both = async {
+            tokio::select! {
+                result = work => result,
+                never = keep => never,
+            }
+        };
+        leadership.run(both).await??;
         Ok(())
     }
 }

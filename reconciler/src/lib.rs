@@ -2,6 +2,7 @@
 //!
 //! Everything here reads a snapshot, asks `gamewarden-api` for a plan, and carries the plan out.
 
+mod certificates;
 pub mod cli;
 pub mod controller;
 pub mod install;

@@ -42,9 +42,10 @@ def run_cases():
     """All cases in as few renderings as there are conflicts: a rendering costs the better part of a second."""
     batches = []
     for path, value, look, expected in cases:
-        # A digest hides the tag, and a budget that is off its maxUnavailable: those are tried one by one.
+        # A digest hides the tag, a budget that is off its maxUnavailable, and cert-manager what is ours: those are tried one
+        # by one.
         place = path.rpartition(".")[0] if "podDisruptionBudget" in path else path
-        place = "image" if path.startswith("image.") else place
+        place = next((whole for whole in ("image", "certificates") if path.startswith(f"{whole}.")), place)
         for places, members in batches:
             if places.setdefault(place, (path, value)) == (path, value):
                 members.append((path, value, look, expected))
@@ -176,6 +177,52 @@ for kind in ("ClusterRoleBinding", "RoleBinding"):
 placed = render({"controller": {"nodeSelector": {"a": "b"}, "tolerations": [{"operator": "Exists"}]}})
 assert placed["Pod", "gamewarden-test"]["spec"]["nodeSelector"] == {"a": "b"}, "the test's nodeSelector"
 assert placed["Pod", "gamewarden-test"]["spec"]["tolerations"] == [{"operator": "Exists"}], "the test's tolerations"
+
+argument = lambda text: lambda o: text in container("controller", "args")(o)
+case("certificates.provider", "cert-manager", argument("--certificate-provider=self-managed"), False)
+case("certificates.provider", "cert-manager", exists("Certificate", "gamewarden-webhook"), True)
+case("certificates.caValidity", "10h", argument("--ca-validity=10h"), True)
+case("certificates.servingValidity", "11h", argument("--certificate-validity=11h"), True)
+case("certificates.caPropagation", "12s", argument("--ca-propagation=12s"), True)
+
+# cert-manager does all of it, into the Secret that the webhook reads; the controller may read no Secret.
+theirs = render({"certificates": {"provider": "cert-manager", "caValidity": "10h", "servingValidity": "11h"}})
+ca, leaf = (theirs["Certificate", name]["spec"] for name in ("gamewarden-webhook-ca", "gamewarden-webhook"))
+assert (ca["duration"], leaf["duration"], ca["isCA"]) == ("10h", "11h", True), (ca, leaf)
+assert f"--certificate-secret={leaf['secretName']}" in container("webhook", "args")(theirs), leaf
+assert leaf["issuerRef"]["name"] == "gamewarden-webhook-ca", leaf
+assert theirs["Issuer", "gamewarden-webhook-ca"]["spec"]["ca"]["secretName"] == ca["secretName"], ca
+assert leaf["dnsNames"][0] == "gamewarden-webhook.game-ops.svc", leaf
+for kind in ("Role", "ClusterRole"):
+    rules = json.dumps(theirs[kind, "gamewarden-controller"])
+    assert "secrets" not in rules and "webhookconfigurations" not in rules, rules
+
+# The webhook configurations: none names a caBundle, or an upgrade would take it away.
+for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+    case("webhook.replicas", 0, exists(kind, "gamewarden"), False)
+    injected = theirs[kind, "gamewarden"]["metadata"]["annotations"]["cert-manager.io/inject-ca-from"]
+    assert injected == "game-ops/gamewarden-webhook", injected
+    assert "annotations" not in DEFAULT[kind, "gamewarden"]["metadata"]
+    for webhook in DEFAULT[kind, "gamewarden"]["webhooks"]:
+        name = webhook["name"]
+        assert "caBundle" not in webhook["clientConfig"], name
+        assert webhook["timeoutSeconds"] <= 5 and webhook["sideEffects"] == "None", name
+        assert webhook["matchPolicy"] == "Equivalent" and webhook["admissionReviewVersions"] == ["v1"], name
+        [rule] = webhook["rules"]
+        assert len(rule["resources"]) == 1 and rule["scope"] == "Namespaced", name
+        [left_out] = webhook["namespaceSelector"]["matchExpressions"]
+        assert left_out["values"] == ["kube-system", "game-ops"] and left_out["operator"] == "NotIn", name
+        text = json.dumps(webhook["matchConditions"])
+        for exempt in ("game-ops:gamewarden-controller", "system:nodes", "generic-garbage-collector", "namespace-controller",
+                       "pod-garbage-collector", "node-controller", "taint-eviction-controller",
+                       "system:kube-controller-manager", "system:kube-scheduler"):
+            assert exempt in text, f"{name}: {exempt} is not left out"
+        # A Scale and an Eviction carry no labels: a selector would switch them off.
+        subresource = "/" in rule["resources"][0]
+        assert webhook["failurePolicy"] == ("Ignore" if subresource else "Fail"), name
+        assert ("objectSelector" in webhook) == (rule["resources"] == ["pods"]), name
+renamed = render({"controller": {"serviceAccount": {"name": "mine"}}})
+assert "game-ops:mine" in json.dumps(renamed["MutatingWebhookConfiguration", "gamewarden"]), "the controller's account"
 
 for role in ("controller", "webhook"):
     case("networkPolicy.enabled", True, exists("NetworkPolicy", f"gamewarden-{role}"), True)

@@ -95,7 +95,7 @@ pub fn kubectl() -> Result<Command> {
 /// # Errors
 /// No cluster, or one that cannot be reached.
 pub async fn client() -> Result<Client> {
-    checked(config().await?).await
+    client_of(|_| {}).await
 }
 
 /// A client with the same rights, which the webhook is not asked about: it says that it is the controller. What the API
@@ -104,24 +104,23 @@ pub async fn client() -> Result<Client> {
 /// # Errors
 /// As for [`client`].
 pub async fn client_past_the_webhook() -> Result<Client> {
-    let (mut config, whose) = config().await?;
-    config.auth_info.impersonate =
-        Some("system:serviceaccount:gamewarden-system:gamewarden-controller".into());
-    config.auth_info.impersonate_groups = Some(vec!["system:masters".into()]);
-    checked((config, whose)).await
+    client_of(|config| {
+        config.auth_info.impersonate =
+            Some("system:serviceaccount:gamewarden-system:gamewarden-controller".into());
+        config.auth_info.impersonate_groups = Some(vec!["system:masters".into()]);
+    })
+    .await
 }
 
-async fn checked((config, whose): (Config, String)) -> Result<Client> {
-    let client = Client::try_from(config)?;
-    client
-        .apiserver_version()
-        .await
-        .with_context(|| format!("the cluster of {whose} does not answer; run `make cluster`"))?;
-    Ok(client)
+/// The same, but what fails is not tried again behind the caller's back.
+///
+/// # Errors
+/// As for [`client`].
+pub async fn client_without_retries() -> Result<Client> {
+    client_of(|config| config.default_retry = false).await
 }
 
-/// How the cluster is reached, and in whose words.
-async fn config() -> Result<(Config, String)> {
+async fn client_of(change: impl FnOnce(&mut Config)) -> Result<Client> {
     let (kubeconfig, context, whose) = match which()? {
         Which::Own => {
             let path = kubeconfig()?;
@@ -136,7 +135,14 @@ async fn config() -> Result<(Config, String)> {
         }
     };
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
-    Ok((Config::from_custom_kubeconfig(kubeconfig, &options).await?, whose))
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
+    change(&mut config);
+    let client = Client::try_from(config)?;
+    client
+        .apiserver_version()
+        .await
+        .with_context(|| format!("the cluster of {whose} does not answer; run `make cluster`"))?;
+    Ok(client)
 }
 
 /// The kubeconfig, as the variable of that name has it: that of the repository's test cluster, or the

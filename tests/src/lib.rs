@@ -16,12 +16,16 @@
 //!   history     every pod that was ever there
 //!   node        a second node: added, lost, removed
 //!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
+//!   certificates  the webhook's certificates: what is stored, published and really served
+//!   admissions  requests through the webhook, one after another, and what became of them
 //!   documentation  the YAML that the documentation shows
 //!   dump        the state of a namespace, for people who read a failed test
 //! ```
 //!
 //! The tests need a cluster with the chart installed: `make e2e`.
 
+pub mod admissions;
+pub mod certificates;
 pub mod cluster;
 pub mod controller;
 pub mod documentation;

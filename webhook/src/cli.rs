@@ -3,23 +3,28 @@
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use gamewarden_certs::{IssueError, ServerConfigError, self_signed, server_config};
+use gamewarden_certs::{
+    Follower, IssueError, Served, ServedMetrics, ServerConfigError, dns_names, self_signed, server_config,
+    server_config_with,
+};
 use gamewarden_runtime::{Process, RuntimeArgs};
 use jiff::Timestamp;
+use kube::Client;
+use kube::config::InferConfigError;
 
 use crate::rules::RulesArgs;
 use crate::server::{Limits, Server};
 use crate::{WebhookMetrics, app, check::CheckArgs};
 
-/// The name in the certificate. Nobody checks it before there is a webhook configuration, and then
-/// the certificate comes from elsewhere.
-const DNS_NAME: &str = "gamewarden-webhook";
+/// The validity of a certificate of this process alone, which nobody is told to trust.
+const TRIAL_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// A process that runs longer than this would have to be restarted to be trusted again.
-const CERTIFICATE_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
+/// The API server ends a watch after at most five minutes; one that is silent for longer is dead.
+const WATCH_SILENCE: Duration = Duration::from_secs(330);
 
 /// Gamewarden's admission webhook for GameServerSets and what belongs to them
 #[derive(Debug, Parser)]
@@ -43,6 +48,19 @@ struct ServeArgs {
     #[arg(long, default_value = "0.0.0.0:8443", value_name = "IP:PORT")]
     addr: SocketAddr,
 
+    /// Secret with the serving certificate (tls.crt, tls.key, ca.crt); followed, so that another one is served as soon
+    /// as it is there. Without it a certificate of this process alone is served, for trials
+    #[arg(long, value_name = "NAME")]
+    certificate_secret: Option<String>,
+
+    /// Namespace of that Secret and of the webhook's Service
+    #[arg(long, env = "POD_NAMESPACE", default_value = "gamewarden-system", value_name = "NAME")]
+    namespace: String,
+
+    /// The webhook's Service: a certificate that is not for its names is not taken
+    #[arg(long, default_value = "gamewarden-webhook", value_name = "NAME")]
+    service: String,
+
     #[command(flatten)]
     rules: RulesArgs,
 
@@ -59,6 +77,12 @@ enum ServeError {
     ServerConfig(#[from] ServerConfigError),
     #[error("cannot listen on --addr {addr}")]
     Listen { addr: SocketAddr, source: io::Error },
+    #[error("no way to reach a Kubernetes API server, for --certificate-secret")]
+    Config(#[from] InferConfigError),
+    #[error("cannot make a client")]
+    Client(#[from] Box<kube::Error>),
+    #[error("nothing follows the Secret any more")]
+    Followed,
 }
 
 impl Cli {
@@ -68,25 +92,53 @@ impl Cli {
         match self.command {
             Command::Check(args) => args.run(),
             Command::Serve(args) => {
-                gamewarden_runtime::run(&args.runtime, async |process| serve(&args, process).await)
+                let runtime = args.runtime.clone();
+                gamewarden_runtime::run(&runtime, async |process| serve(args, process).await)
             }
         }
     }
 }
 
-async fn serve(args: &ServeArgs, process: Process) -> Result<(), ServeError> {
-    let addr = args.addr;
-    let ready = process.health.readiness("listener");
-    let cert = self_signed(&[DNS_NAME.to_owned()], Timestamp::now(), CERTIFICATE_VALIDITY)?;
+async fn serve(args: ServeArgs, process: Process) -> Result<(), ServeError> {
+    let listening = process.health.readiness("listener");
     let metrics = process.metrics.register(WebhookMetrics::registered);
     let limits = Limits::default();
     let router = app::router(metrics, limits.request, app::rules(args.rules.into()));
-    let server = Server::bind(addr, server_config(&cert)?, router, limits)
+    let names = dns_names(&args.service, &args.namespace);
+    let served = Served::new();
+    let tls = match args.certificate_secret {
+        None => server_config(&self_signed(&names, Timestamp::now(), TRIAL_VALIDITY)?)?,
+        Some(_) => server_config_with(Arc::new(served.clone()))?,
+    };
+    let server = Server::bind(args.addr, tls, router, limits)
         .await
-        .map_err(|source| ServeError::Listen { addr, source })?;
-    ready.set(true);
-    server.serve(&process.shutdown).await;
-    Ok(())
+        .map_err(|source| ServeError::Listen { addr: args.addr, source })?;
+    let Some(secret) = args.certificate_secret else {
+        tracing::warn!("no --certificate-secret: serving a certificate of this process alone");
+        listening.set(true);
+        server.serve(&process.shutdown).await;
+        return Ok(());
+    };
+    let certificate = process.health.readiness("certificate");
+    let follower = Follower { served, names, metrics: process.metrics.register(ServedMetrics::registered) };
+    let client = client().await?;
+    listening.set(true);
+    // The certificate is followed to the end of the drain: what is asked until then is answered.
+    tokio::select! {
+        () = server.serve(&process.shutdown) => Ok(()),
+        () = follower.run(client, &args.namespace, &secret, |valid| certificate.set(valid)) => {
+            Err(ServeError::Followed)
+        }
+    }
+}
+
+async fn client() -> Result<Client, ServeError> {
+    let mut config = kube::Config::infer().await?;
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    config.read_timeout = Some(WATCH_SILENCE);
+    config.write_timeout = Some(WATCH_SILENCE);
+    Ok(Client::try_from(config).map_err(Box::new)?)
 }
 
 #[cfg(test)]
@@ -101,6 +153,8 @@ mod tests {
             panic!("another command");
         };
         assert_eq!(args.addr.to_string(), "0.0.0.0:8443");
+        assert_eq!(args.certificate_secret, None);
+        assert_eq!(args.service, "gamewarden-webhook");
         assert_eq!(args.runtime.admin.admin_addr.to_string(), "0.0.0.0:8080");
     }
 }

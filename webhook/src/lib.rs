@@ -6,6 +6,8 @@
 //!                     └▶ review (bytes → request), judge (request → answer, by the rules of
 //!                        gamewarden_api::admission), answer (as the API server wants it): pure
 //! ```
+//!
+//! The certificate is the `certs` crate's: it follows a Secret, and new connections are shown what is in it.
 
 mod answer;
 pub mod app;

@@ -133,8 +133,8 @@ async fn game_servers_are_judged_with_what_their_pod_has() -> Result<()> {
     in_namespace("server-rules", async |namespace| {
         let set = Gss::create(namespace, &Manifest::plain("game", 1)?).await?;
         wait::one(&set.servers(), "game-0", "its pod's status is known", |server: &GameServer| {
-            let status = server.status.as_ref().and_then(|status| status.pod_status.as_ref());
-            status.is_some_and(|pod| pod.container_statuses.as_ref().is_some_and(|list| !list.is_empty()))
+            let pod = server.status.as_ref().map(|status| &status.pod_status);
+            pod.and_then(|pod| pod.get("containerStatuses")?.as_array()).is_some_and(|list| !list.is_empty())
         })
         .await?;
         let patch = async |spec: Value| -> Result<String> {

@@ -6,6 +6,7 @@
 mod admission;
 mod admitted;
 mod applied;
+mod certificates;
 mod chaos;
 mod conditions;
 mod crowd;
