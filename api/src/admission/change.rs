@@ -24,23 +24,21 @@ pub struct Judgement {
 /// Judges a GameServerSet that is made or, where there is an `old` one, changed. The old one is asked for only where
 /// there is something to be said.
 #[must_use]
-pub fn judge_set(set: &Value, old: impl FnOnce() -> Option<Value>, settings: &Settings) -> Judgement {
+pub fn judge_set(set: &Value, old: impl Fn() -> Option<Value>, settings: &Settings) -> Judgement {
     judge(set, old, |set| check_set(set, settings))
 }
 
 /// Judges a GameServer that is made or, where there is an `old` one, changed.
 #[must_use]
-pub fn judge_server(server: &Value, old: impl FnOnce() -> Option<Value>) -> Judgement {
+pub fn judge_server(server: &Value, old: impl Fn() -> Option<Value>) -> Judgement {
     judge(server, old, check_server)
 }
 
-fn judge(
-    new: &Value,
-    old: impl FnOnce() -> Option<Value>,
-    check: impl Fn(&Value) -> Vec<Finding>,
-) -> Judgement {
-    // Of what is going only finalizers are written; they must come off, whatever the rest looks like.
-    if new["metadata"]["deletionTimestamp"].is_string() {
+fn judge(new: &Value, old: impl Fn() -> Option<Value>, check: impl Fn(&Value) -> Vec<Finding>) -> Judgement {
+    // Of what is going only finalizers are written; they must come off, whatever the rest looks like. (That it is going
+    // the old one says: anybody can write it into a new one.)
+    let is_going = |object: &Value| object["metadata"]["deletionTimestamp"].is_string();
+    if is_going(new) && old().is_some_and(|old| is_going(&old)) {
         return Judgement::default();
     }
     let (mut refused, mut warnings): (Vec<_>, Vec<_>) =
@@ -148,7 +146,7 @@ mod tests {
         before["spec"]["serviceQualities"][0]["containerName"] = json!("a");
         let mut new = before.clone();
         new["spec"]["gameServerTemplate"]["spec"]["containers"][0]["name"] = json!("c");
-        let judgement = judge_set(&new, || Some(before), &Settings::default());
+        let judgement = judge_set(&new, || Some(before.clone()), &Settings::default());
         let paths: Vec<&str> = judgement.refused.iter().map(|finding| finding.path.as_str()).collect();
         assert_eq!(paths, ["spec.serviceQualities[0].containerName"]);
     }
@@ -158,6 +156,11 @@ mod tests {
         let mut going = old();
         going["metadata"]["deletionTimestamp"] = json!("2026-05-01T12:00:00Z");
         going["spec"]["replicas"] = json!(-1);
-        assert_eq!(judge_set(&going, || Some(old()), &Settings::default()), Judgement::default());
+        let judgement = judge_set(&going, || Some(going.clone()), &Settings::default());
+        assert_eq!(judgement, Judgement::default());
+        // Who only says that it is going is judged.
+        for before in [None, Some(old())] {
+            assert!(!judge_set(&going, || before.clone(), &Settings::default()).refused.is_empty());
+        }
     }
 }
