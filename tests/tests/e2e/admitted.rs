@@ -16,13 +16,20 @@ async fn the_good_neighbours_of_what_is_refused() -> Result<()> {
     let quality = |quality: Value| json!({"spec": {"serviceQualities": [quality]}});
     let exec = json!({"command": ["true"]});
     let several = json!({
-        "containers": [{"name": "main"}, {"name": "side"}],
-        "initContainers": [{"name": "mesh", "restartPolicy": "Always"}],
+        "containers": [{"name": "main", "image": "i"}, {"name": "side", "image": "i"}],
+        "initContainers": [{"name": "mesh", "image": "i", "restartPolicy": "Always"}],
     });
     let of = |container: &str, annotations: Value| {
         json!({"spec": {
             "serviceQualities": [{"name": "idle", "containerName": container, "exec": exec}],
             "gameServerTemplate": {"spec": several, "metadata": {"annotations": annotations}},
+        }})
+    };
+    let named_port = |name: &str| {
+        let ports = json!([{"name": name, "containerPort": 80}]);
+        json!({"spec": {
+            "serviceQualities": [{"name": "idle", "httpGet": {"port": name, "scheme": "HTTPS", "path": "/idle"}}],
+            "gameServerTemplate": {"spec": {"containers": [{"name": "main", "image": "i", "ports": ports}]}},
         }})
     };
     let injected = json!({"gamewarden.dev/injected-containers": "linkerd, istio-proxy,vector"});
@@ -39,8 +46,8 @@ async fn the_good_neighbours_of_what_is_refused() -> Result<()> {
         quality(json!({"name": "Is_it.idle-1", "exec": exec, "periodSeconds": 0, "failureThreshold": 0})),
         quality(json!({"name": "idle", "grpc": {"port": 65535, "service": "game"}})),
         quality(json!({"name": "idle", "tcpSocket": {"port": 1, "host": "127.0.0.1"}})),
-        quality(json!({"name": "idle", "httpGet": {"port": "http", "scheme": "HTTPS", "path": "/idle"}})),
-        quality(json!({"name": "idle", "httpGet": {"port": "1-a"}})),
+        named_port("http"),
+        named_port("1-a"),
         quality(json!({"name": "idle", "exec": exec, "serviceQualityAction": [{
             "state": true, "opsState": "{{if eq .Result \"0\"}}WaitToBeDeleted{{else}}In use{{end}}",
             "deletionPriority": "{{.Result}}", "updatePriority": 5, "networkDisabled": false,
