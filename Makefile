@@ -59,6 +59,7 @@ test: ## All checks and all tests; brings the cluster up and leaves it up
 	@tests/chart/check
 	@tests/chart/lifecycle
 	@tests/install
+	@tests/chart/webhook-down
 	@$(nextest) --workspace
 
 .PHONY: unit

@@ -88,7 +88,7 @@ pub enum IssueError {
 ///
 /// # Errors
 /// Times out of range, no random numbers.
-pub(crate) fn ca(now: Timestamp, validity: Duration) -> Result<Issued, IssueError> {
+pub fn ca(now: Timestamp, validity: Duration) -> Result<Issued, IssueError> {
     let failed = |source| IssueError::Issue { what: "CA", source };
     let span = Span::new(now, validity, Timestamp::MAX)?;
     let key = KeyPair::generate().map_err(failed)?;
@@ -101,7 +101,7 @@ pub(crate) fn ca(now: Timestamp, validity: Duration) -> Result<Issued, IssueErro
 ///
 /// # Errors
 /// No names, names that cannot stand in a certificate, times out of range, a CA that cannot be read.
-pub(crate) fn leaf(
+pub fn leaf(
     (ca, ca_key, ca_not_after): (&str, &str, Timestamp),
     dns_names: &[String],
     now: Timestamp,

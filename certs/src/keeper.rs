@@ -399,3 +399,7 @@ where
         ready(change.ok().map(drop))
     })
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

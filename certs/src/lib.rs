@@ -11,8 +11,10 @@
 //! ```
 
 mod configurations;
+#[cfg(test)]
+mod fake_api;
 mod follower;
-mod issue;
+pub mod issue;
 mod keeper;
 mod metrics;
 mod news;

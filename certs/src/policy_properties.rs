@@ -356,8 +356,6 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
     #[test]
     fn every_leaf_that_is_served_is_trusted_and_all_comes_to_rest(events in prop::collection::vec(event(), 0..120)) {
         let mut world = World::new();
@@ -372,6 +370,10 @@ proptest! {
         let (stored, leaf) = (world.stored.clone().unwrap(), world.leaf.unwrap());
         prop_assert_eq!(leaf.issuer, stored.current);
         prop_assert!(leaf.is_good(world.now));
+        for history in &world.published {
+            let published = history.last().unwrap();
+            prop_assert!(!published.broken && published.cas.contains(&leaf.issuer.unwrap()));
+        }
         prop_assert!(!stored.rotate && !world.rotate_leaf);
         prop_assert_eq!(world.settle(), 0, "at rest nothing is written");
         // Many CAs' lives of peace: renewed in time, and bounded.

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rustls::RootCertStore;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -56,6 +57,9 @@ pub enum ReadError {
     /// Clients would not accept it.
     #[error("clients would not accept it: {0}")]
     Refused(rustls::Error),
+    /// Expired, or for later.
+    #[error("it is not valid now")]
+    Untimely,
     /// Not a name that a certificate can be for.
     #[error("{0} is not a DNS name")]
     Name(String),
@@ -157,10 +161,29 @@ pub fn accepted(
         return Err(ReadError::Empty("tls.crt"));
     };
     for name in names {
-        let name = ServerName::try_from(name.clone()).map_err(|_| ReadError::Name(name.clone()))?;
-        verifier.verify_server_cert(leaf, rest, &name, &[], at).map_err(ReadError::Refused)?;
+        verifier.verify_server_cert(leaf, rest, &server_name(name)?, &[], at).map_err(ReadError::Refused)?;
     }
     Ok(())
+}
+
+/// Whether `serving` is for all of `names` and valid at `at`, whoever signed it.
+///
+/// # Errors
+/// It is not, and why.
+pub fn presentable(serving: &Serving, names: &[String], at: Timestamp) -> Result<(), ReadError> {
+    if !(serving.not_before <= at && at < serving.not_after) {
+        return Err(ReadError::Untimely);
+    }
+    let leaf = serving.certified.end_entity_cert().map_err(ReadError::Refused)?;
+    let leaf = ParsedCertificate::try_from(leaf).map_err(ReadError::Refused)?;
+    for name in names {
+        verify_server_name(&leaf, &server_name(name)?).map_err(ReadError::Refused)?;
+    }
+    Ok(())
+}
+
+fn server_name(name: &str) -> Result<ServerName<'static>, ReadError> {
+    ServerName::try_from(name.to_owned()).map_err(|_| ReadError::Name(name.to_owned()))
 }
 
 /// Of `cas`, the one that signed `serving` for `names`, whatever the time is now.

@@ -159,6 +159,8 @@ fn every_link_between_pages_leads_somewhere() -> Result<()> {
         "docs/matchmaking.md",
         "docs/okg-differences.md",
         "docs/probing.md",
+        "docs/certificates.md",
+        "docs/troubleshooting.md",
     ] {
         let path = root.join(page);
         let text = fs::read_to_string(&path)?;

@@ -120,6 +120,8 @@ async fn serve(args: ServeArgs, process: Process) -> Result<(), ServeError> {
         return Ok(());
     };
     let certificate = process.health.readiness("certificate");
+    // The first is the one by which API servers call.
+    let names = names.into_iter().take(1).collect();
     let follower = Follower { served, names, metrics: process.metrics.register(ServedMetrics::registered) };
     let client = client().await?;
     listening.set(true);

@@ -6,7 +6,7 @@ use k8s_openapi::{
     api::{apps::v1::Deployment, coordination::v1::Lease},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use kube::ResourceExt;
+use kube::{ResourceExt, api::DynamicObject};
 use serde_json::Value;
 
 /// What the API server answered to one request.
@@ -26,6 +26,8 @@ pub struct Refusal {
 pub struct Seen {
     /// Each Deployment that there should be, by name.
     pub deployments: Vec<(String, Answer<Deployment>)>,
+    /// Each webhook configuration that there should be, by kind.
+    pub webhooks: Vec<(String, Answer<DynamicObject>)>,
     /// The lease as the first look found it, if one has.
     pub lease_before: Option<Lease>,
     /// The lease now.
@@ -69,6 +71,10 @@ pub fn judge(seen: &Seen) -> Vec<Finding> {
     for (name, answer) in &seen.deployments {
         let problem = granted(answer).and_then(deployment);
         findings.push(finding(format!("deployment {name} is rolled out and available"), problem));
+    }
+    for (kind, answer) in &seen.webhooks {
+        let problem = granted(answer).and_then(trusted);
+        findings.push(finding(format!("{kind} gamewarden trusts the webhook"), problem));
     }
     let problem = granted(&seen.lease).and_then(|now| lease(seen.lease_before.as_ref(), now));
     findings.push(finding("a controller holds the lease and renews it".to_owned(), problem));
@@ -159,6 +165,25 @@ fn deployment(deployment: &Deployment) -> Result<(), String> {
         return Err(format!("{available} of {wanted} replicas are available"));
     }
     Ok(())
+}
+
+/// Each of its webhooks has a caBundle: without one the API server trusts nobody of ours. (That it is the right one, the
+/// webhook's readiness says as far as it can be said: whoever wrote one wrote the other.)
+fn trusted(configuration: &DynamicObject) -> Result<(), String> {
+    let webhooks: Vec<&Value> = configuration.data["webhooks"].as_array().into_iter().flatten().collect();
+    let has_bundle = |webhook: &&Value| {
+        webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty())
+    };
+    if webhooks.is_empty() {
+        return Err("it has no webhooks".to_owned());
+    }
+    match webhooks.iter().find(|webhook| !has_bundle(webhook)) {
+        None => Ok(()),
+        Some(without) => {
+            let name = without["name"].as_str().unwrap_or_default();
+            Err(format!("{name} has no caBundle yet; the controller, or cert-manager, fills it in"))
+        }
+    }
 }
 
 /// Held, and seen to change: whose clock says what does not matter.

@@ -19,6 +19,12 @@ fn deployment(wanted: i32, updated: i32, available: i32) -> Value {
     })
 }
 
+/// A configuration with a webhook for each caBundle.
+fn webhooks(bundles: &[&str]) -> Value {
+    let webhook = |(i, bundle): (usize, &&str)| json!({"name": format!("{i}.gw"), "clientConfig": {"caBundle": bundle}});
+    json!({"metadata": {}, "webhooks": bundles.iter().enumerate().map(webhook).collect::<Vec<_>>()})
+}
+
 fn lease(version: &str, holder: &str) -> Value {
     json!({"metadata": {"resourceVersion": version}, "spec": {"holderIdentity": holder}})
 }
@@ -37,6 +43,9 @@ fn seen(change: impl FnOnce(&mut Seen)) -> Vec<String> {
     let mut seen = Seen {
         deployments: ["gamewarden-controller", "gamewarden-webhook"]
             .map(|name| (name.to_owned(), Ok(read(deployment(2, 2, 2)))))
+            .into(),
+        webhooks: ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"]
+            .map(|kind| (kind.to_owned(), Ok(read(webhooks(&["QQ==", "QQ=="])))))
             .into(),
         lease_before: Some(read(lease("7", "a_1"))),
         lease: Ok(read(lease("8", "a_1"))),
@@ -62,6 +71,8 @@ fn a_sound_installation_passes_every_check() {
             "ok      definition gameserversets.game.kruise.io is served",
             "ok      deployment gamewarden-controller is rolled out and available",
             "ok      deployment gamewarden-webhook is rolled out and available",
+            "ok      MutatingWebhookConfiguration gamewarden trusts the webhook",
+            "ok      ValidatingWebhookConfiguration gamewarden trusts the webhook",
             "ok      a controller holds the lease and renews it",
             "ok      a good set is accepted (dry run)",
             "ok      a set with -1 replicas is refused (dry run)",
@@ -87,6 +98,21 @@ fn deployments_that_are_not_what_was_asked_for_are_named() {
         "status": {"observedGeneration": 2, "updatedReplicas": 1, "availableReplicas": 1}});
     let lines = failed(|seen| seen.deployments[0].1 = Ok(read(old)));
     assert!(lines[0].ends_with("it is being rolled out, 1 of 1 replicas are new"), "{lines:?}");
+}
+
+#[test]
+fn a_webhook_that_nobody_trusts_is_named() {
+    for (found, message) in [
+        (Ok(read(webhooks(&[]))), "it has no webhooks"),
+        (
+            Ok(read(webhooks(&["QQ==", ""]))),
+            "1.gw has no caBundle yet; the controller, or cert-manager, fills it in",
+        ),
+        (no(404, "not found"), "not found"),
+    ] {
+        let what = "FAILED  ValidatingWebhookConfiguration gamewarden trusts the webhook: ";
+        assert_eq!(failed(|seen| seen.webhooks[1].1 = found), [format!("{what}{message}")]);
+    }
 }
 
 #[test]

@@ -4,10 +4,17 @@ use std::time::Duration;
 
 use gamewarden_api::types::{GameServerSet, NoSuchField, crds};
 use k8s_openapi::{
-    api::{apps::v1::Deployment, coordination::v1::Lease},
+    api::{
+        admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
+        apps::v1::Deployment,
+        coordination::v1::Lease,
+    },
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
-use kube::{Api, Client, Config as ClientConfig, ResourceExt, api::PostParams};
+use kube::{
+    Api, Client, Config as ClientConfig, ResourceExt,
+    api::{ApiResource, DynamicObject, PostParams},
+};
 use serde_json::json;
 
 use super::{Answer, Config, Refusal, Seen};
@@ -15,6 +22,7 @@ use super::{Answer, Config, Refusal, Seen};
 /// Names that the chart gives.
 const DEPLOYMENTS: [&str; 2] = ["gamewarden-controller", "gamewarden-webhook"];
 const LEASE: &str = "gamewarden-controller";
+const WEBHOOKS: &str = "gamewarden";
 
 /// How long one request may take.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -33,6 +41,7 @@ pub fn client_config(mut config: ClientConfig) -> ClientConfig {
 pub struct Look {
     definitions: Api<CustomResourceDefinition>,
     deployments: Api<Deployment>,
+    webhooks: [(String, Api<DynamicObject>); 2],
     leases: Api<Lease>,
     sets: Api<GameServerSet>,
     expected: Vec<CustomResourceDefinition>,
@@ -51,6 +60,11 @@ impl Look {
             expected: crds()?.map(|(_, expected)| expected).into(),
             definitions: Api::all(client.clone()),
             deployments: Api::namespaced(client.clone(), namespace),
+            webhooks: [
+                ApiResource::erase::<MutatingWebhookConfiguration>(&()),
+                ApiResource::erase::<ValidatingWebhookConfiguration>(&()),
+            ]
+            .map(|resource| (resource.kind.clone(), Api::all_with(client.clone(), &resource))),
             leases: Api::namespaced(client.clone(), namespace),
             sets: Api::namespaced(client, namespace),
             own_definitions: config.own_definitions,
@@ -69,6 +83,10 @@ impl Look {
         for name in DEPLOYMENTS {
             deployments.push((name.to_owned(), answer(self.deployments.get(name).await)));
         }
+        let mut webhooks = Vec::new();
+        for (kind, api) in &self.webhooks {
+            webhooks.push((kind.clone(), answer(api.get(WEBHOOKS).await)));
+        }
         let lease = answer(self.leases.get(LEASE).await);
         let lease_before = self.lease_before.clone();
         if lease_before.is_none() {
@@ -76,6 +94,7 @@ impl Look {
         }
         Seen {
             deployments,
+            webhooks,
             lease_before,
             lease,
             definitions,

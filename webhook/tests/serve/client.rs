@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -41,6 +41,11 @@ pub(crate) async fn serve(limits: Limits) -> Served {
     let now = jiff::Timestamp::now();
     let day = Duration::from_secs(24 * 3600);
     let cert = self_signed(&[NAME.to_owned()], now, day).unwrap();
+    serve_with(server_config(&cert).unwrap(), cert.ca, limits).await
+}
+
+/// Serves with `tls`; [`Served`] trusts `ca`.
+pub(crate) async fn serve_with(tls: ServerConfig, ca: CertificateDer<'static>, limits: Limits) -> Served {
     let metrics = Metrics::new();
     let router = app::router(
         metrics.register(WebhookMetrics::registered),
@@ -48,11 +53,11 @@ pub(crate) async fn serve(limits: Limits) -> Served {
         app::rules(Settings::default()),
     );
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let server = Server::bind(any_port, server_config(&cert).unwrap(), router, limits).await.unwrap();
+    let server = Server::bind(any_port, tls, router, limits).await.unwrap();
     let shutdown = Shutdown::new();
     Served {
         addr: server.local_addr(),
-        ca: cert.ca.clone(),
+        ca,
         metrics,
         done: tokio::spawn({
             let shutdown = shutdown.clone();

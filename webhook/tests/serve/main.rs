@@ -3,6 +3,7 @@
 // Helpers are not #[test] functions, which is all that clippy.toml excepts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod certificate;
 mod client;
 
 use std::time::{Duration, Instant};
