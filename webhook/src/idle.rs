@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::response::Response;
-use hyper::Request;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::{Request, Version};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 /// The requests of one connection.
@@ -30,9 +32,10 @@ impl Activity {
         Self { counts: watch::Sender::new(Counts::default()) }
     }
 
-    /// The service, watched.
-    pub(crate) fn watch<S>(&self, inner: S) -> Watched<S> {
-        Watched { inner, counts: self.counts.clone() }
+    /// The service, watched. Once `draining` is cancelled, an answer over HTTP/1 says that no other will follow; HTTP/2
+    /// has a frame for that.
+    pub(crate) fn watch<S>(&self, inner: S, draining: CancellationToken) -> Watched<S> {
+        Watched { inner, counts: self.counts.clone(), draining }
     }
 
     /// Resolves when no request has come for `first`, or, once there was one, none has been under way
@@ -59,6 +62,7 @@ impl Activity {
 pub(crate) struct Watched<S> {
     inner: S,
     counts: watch::Sender<Counts>,
+    draining: CancellationToken,
 }
 
 /// A request under way, until this is dropped: also when it is cancelled.
@@ -89,11 +93,15 @@ where
             counts.under_way += 1;
         });
         let under_way = UnderWay(self.counts.clone());
+        let draining = (request.version() <= Version::HTTP_11).then(|| self.draining.clone());
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await;
+            let mut answer = answer.await?;
             drop(under_way);
-            answer
+            if draining.is_some_and(|draining| draining.is_cancelled()) {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(answer)
         })
     }
 }

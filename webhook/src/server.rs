@@ -31,9 +31,10 @@ pub struct Limits {
     pub connections: usize,
     /// For the TLS handshake.
     pub handshake: Duration,
-    /// From the handshake to the head of the first request, and for any HTTP/1 request's head.
+    /// From the handshake to the head of the first request.
     pub header: Duration,
-    /// Without a request; the API server's own idle timeout is 90 s.
+    /// Without a request, or to a later request's head. Longer than the API server's own idle timeout of 90 s: a
+    /// connection that we close may be one that it has just begun to write a request to, which fails then.
     pub idle: Duration,
     /// From the start of the drain until no more connections are accepted: as long as it takes until
     /// nobody is sent here any more.
@@ -76,6 +77,8 @@ struct Connection {
     tls: Arc<ServerConfig>,
     router: Router,
     limits: Limits,
+    /// Cancelled when each connection's next answer is to be its last.
+    draining: CancellationToken,
     /// Cancelled when connections are to end after the request they are at.
     closing: CancellationToken,
 }
@@ -95,7 +98,13 @@ impl Server {
         Ok(Self {
             addr: listener.local_addr()?,
             listener,
-            connection: Connection { tls: Arc::new(tls), router, limits, closing: CancellationToken::new() },
+            connection: Connection {
+                tls: Arc::new(tls),
+                router,
+                limits,
+                draining: CancellationToken::new(),
+                closing: CancellationToken::new(),
+            },
         })
     }
 
@@ -107,14 +116,18 @@ impl Server {
 
     /// Serves until `shutdown` starts the drain (which has made the process unready by itself), goes
     /// on for the drain delay, then accepts no more and lets requests under way finish.
+    ///
+    /// In the delay each answer says that it is the last of its connection: so an API server that is at work goes
+    /// elsewhere by itself, and what is closed in the end is idle.
     pub async fn serve(self, shutdown: &Shutdown) {
         let Self { listener, addr, connection } = self;
         tracing::info!(%addr, "serving admission");
         let limits = connection.limits;
-        let closing = connection.closing.clone();
+        let (draining, closing) = (connection.draining.clone(), connection.closing.clone());
         let connections = TaskTracker::new();
         let drained = async {
             shutdown.started().await;
+            draining.cancel();
             sleep(limits.drain_delay).await;
         };
         tokio::select! {
@@ -150,9 +163,10 @@ impl Connection {
             Err(_) => return tracing::debug!(%peer, "handshake took too long"),
         };
         let activity = Activity::new();
-        let service = activity.watch(self.router);
+        let service = activity.watch(self.router, self.draining);
         let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.header);
+        // It runs from the answer before: also while nothing is asked. The first head has a limit of its own, below.
+        http.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.idle);
         http.http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)

@@ -100,7 +100,9 @@ async fn redirects_timeouts_and_mistakes_are_told_and_a_removed_quality_is_gone(
             json!({"name": "typo", "httpGet": {"port": "wbe"}}),
             json!({"name": "metadata", "httpGet": {"port": 80, "host": "169.254.169.254"}}),
         ];
-        let set = Gss::create(namespace, &Manifest::served("game", &qualities)?).await?;
+        // The webhook refuses the typo.
+        let past = namespace.past_the_webhook().await?;
+        let set = Gss::create(&past, &Manifest::served("game", &qualities)?).await?;
         for message in [
             "serviceQualities[typo]: httpGet.port: container \"game\" declares no port named \"wbe\"; it has web (8080), \
              tls (8443), play (7777), health (9000)",

@@ -231,6 +231,56 @@ async fn slow_clients_are_closed() {
     assert!(answer.contains("body did not arrive in time"), "{answer}");
 }
 
+/// Sends a request on a connection that stays open, and reads the head of its answer.
+async fn ask_on(stream: &mut TlsStream<TcpStream>, body: &[u8]) -> String {
+    stream.write_all(format!("{}\r\n", head(body.len())).as_bytes()).await.unwrap();
+    stream.write_all(body).await.unwrap();
+    let mut answer = String::new();
+    while !answer.ends_with('}') || answer.matches('{').count() != answer.matches('}').count() {
+        let mut more = [0; 1024];
+        let count = stream.read(&mut more).await.unwrap();
+        assert!(count > 0, "closed after {answer:?}");
+        answer.push_str(std::str::from_utf8(&more[..count]).unwrap());
+    }
+    answer
+}
+
+/// An API server keeps connections for 90 s without a request. One that we closed before could be one that it has just
+/// begun to write to: the request would fail.
+#[tokio::test]
+async fn a_connection_that_has_asked_is_kept_for_the_next_request() {
+    let served = serve(Limits { header: SOON, ..limits() }).await;
+    let mut stream = served.connect("http/1.1").await;
+    let body = review("u", &Value::Null);
+    for _ in 0..2 {
+        let answer = ask_on(&mut stream, &body).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+        // Nothing happens, which is what is waited for.
+        let closed = tokio::time::timeout(2 * SOON, stream.read_u8()).await;
+        assert!(closed.is_err(), "{closed:?}");
+    }
+}
+
+#[tokio::test]
+async fn during_the_drain_each_answer_is_the_last_of_its_connection() {
+    let served = serve(Limits { drain_delay: Duration::from_secs(60), ..limits() }).await;
+    let mut stream = served.connect("http/1.1").await;
+    let body = review("u", &Value::Null);
+    ask_on(&mut stream, &body).await;
+    served.shutdown.drain();
+    let mut kept = true;
+    while kept {
+        // The drain begins in a task of its own, a moment later.
+        let answer = ask_on(&mut stream, &body).await;
+        kept = !answer.contains("connection: close");
+    }
+    assert_eq!(stream.read_to_end(&mut Vec::new()).await.unwrap(), 0, "more than the answer");
+    // And others can still come.
+    let answer = served.send(post("/validate", body)).await;
+    assert_eq!(answer.headers["connection"], "close");
+}
+
 #[tokio::test]
 async fn a_drain_finishes_what_is_under_way_and_takes_nothing_new() {
     let served = serve(limits()).await;
