@@ -155,12 +155,14 @@ async fn two_at_once_do_no_harm() {
         let api = FakeApi::new();
         let (mut one, mut two) = (keeper(&api), keeper(&api));
         let (a, b) = tokio::join!(one.settle(), two.settle());
-        (a.unwrap(), b.unwrap());
+        a.unwrap();
+        b.unwrap();
         check(&api);
         assert_eq!(api.writes(), 4);
         edit(&api, "ca", |object| object["metadata"]["annotations"] = json!({crate::ROTATE: ""}));
         let (a, b) = tokio::join!(one.settle(), two.settle());
-        (a.unwrap(), b.unwrap());
+        a.unwrap();
+        b.unwrap();
         check(&api);
         // Stage, publish twice, promote, issue.
         assert_eq!(api.writes(), 9);

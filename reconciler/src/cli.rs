@@ -27,7 +27,7 @@ pub struct Cli {
 enum Role {
     /// Makes game servers from sets, probes them, and writes what it sees. One of several replicas works,
     /// the others wait for its lease.
-    Controller(ControllerArgs),
+    Controller(Box<ControllerArgs>),
     /// Says whether the Gamewarden of this cluster works: exit code 0 if so, else 1 and what is wrong. Changes
     /// nothing. `helm test` runs it.
     CheckInstall(CheckInstallArgs),
