@@ -78,6 +78,12 @@ failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDE
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
 	@tests/bench/hundred
 
+.PHONY: bench
+bench: ## What admission costs, beside a server that only answers "allowed" (10 minutes; nothing else should run)
+	@tests/toolchain
+	@cargo bench --quiet --config .cargo/static.toml --target x86_64-unknown-linux-gnu -p webhook --bench admission -- \
+	    --million --json $(folder)/admission.json
+
 .PHONY: test-matrix
 test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (builds both the first time)
 	@tests/toolchain
