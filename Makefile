@@ -77,6 +77,11 @@ failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDE
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
 	@tests/bench/hundred
 
+.PHONY: fuzz
+fuzz: ## Fuzz targets, or the one that FUZZ names, GAMEWARDEN_FUZZ_SECONDS each (900); make test runs the corpus
+	@tests/toolchain
+	@tests/fuzz $(FUZZ)
+
 .PHONY: test-matrix
 test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (builds both the first time)
 	@tests/toolchain
