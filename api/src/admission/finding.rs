@@ -78,6 +78,9 @@ pub(super) struct Report(Vec<Finding>);
 
 const MOST: usize = 1000;
 
+/// An answer tells no more (webhook, MOST_MISTAKES).
+const LONG: usize = 50;
+
 impl Report {
     pub(super) fn refuse(&mut self, field: &Field<'_>, message: impl Into<String>) {
         self.say(Severity::Error, field, None, message.into());
@@ -98,6 +101,11 @@ impl Report {
     /// Whether no more is kept: looking on is of no use.
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= MOST
+    }
+
+    /// Whether there are so many that nobody reads them all: what only helps to mend them is left out.
+    pub(super) fn is_long(&self) -> bool {
+        self.0.len() >= LONG
     }
 
     /// Whether something at the path is refused already.
