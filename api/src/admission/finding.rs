@@ -52,11 +52,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether both say the same of the same thing, wherever it stands in its list.
-    pub(super) fn is_again(&self, before: &Self) -> bool {
-        self.severity == before.severity
-            && self.value == before.value
-            && place(&self.path).eq(place(&before.path))
+    /// Of what it is, wherever that stands in its list: the same of the same thing is the same mistake.
+    pub(super) fn subject(&self) -> (Vec<&str>, &Value) {
+        (place(&self.path).collect(), &self.value)
     }
 }
 
