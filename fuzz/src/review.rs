@@ -3,7 +3,7 @@
 use webhook::review::decode;
 
 /// What is wrong with a body is told in less, whatever is in it.
-const LONGEST_ERROR: usize = 512;
+const LONGEST_ERROR: usize = 2048;
 
 /// Any bytes: they are a request that can be answered, or it is said shortly why not.
 pub(crate) fn run(body: &[u8]) {
