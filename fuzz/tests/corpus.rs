@@ -1,5 +1,8 @@
 //! The corpus, once through: what a fuzzer has found stays found.
 
+// Helpers are not #[test] functions, which is all that clippy.toml excepts.
+#![allow(clippy::unwrap_used)]
+
 use std::{fs, path::Path, time::Instant};
 
 use gamewarden_fuzz::{TARGETS, Target};
@@ -14,7 +17,7 @@ fn replay(name: &str) {
         let input = fs::read(&file).unwrap();
         let began = Instant::now();
         // nextest shows this where the test fails: the last one named is the one.
-        println!("{}", file.display());
+        eprintln!("{}", file.display());
         run(&input);
         let took = began.elapsed();
         assert!(took.as_secs() < 5, "{} took {took:?}", file.display());

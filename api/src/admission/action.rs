@@ -126,11 +126,14 @@ fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
     }
 }
 
+/// What the actions for one answer set, and which of them was the first to.
+type Said<'a> = BTreeMap<String, (&'a Value, &'a str)>;
+
 /// Two actions for the same answer that set one field differently: the later one wins, and the earlier one is not
 /// what its author thinks.
 fn contradictions(actions: &[Field<'_>], report: &mut Report) {
     // By answer first: a result may be long, and is looked up once for all that its action sets.
-    let mut answers: BTreeMap<(bool, &str), BTreeMap<String, (&Value, &str)>> = BTreeMap::new();
+    let mut answers: BTreeMap<(bool, &str), Said<'_>> = BTreeMap::new();
     for action in actions {
         let Some(state) = action.get("state").value.as_bool() else { continue };
         let result = action.get("result").value.as_str().unwrap_or_default();
