@@ -84,6 +84,11 @@ bench: ## What admission costs, beside a server that only answers "allowed" (10 
 	@cargo bench --quiet --config .cargo/static.toml --target x86_64-unknown-linux-gnu -p webhook --bench admission -- \
 	    --million --json $(folder)/admission.json
 
+.PHONY: fuzz
+fuzz: ## Fuzz targets, or the one that FUZZ names, GAMEWARDEN_FUZZ_SECONDS each (900); make test runs the corpus
+	@tests/toolchain
+	@tests/fuzz $(FUZZ)
+
 .PHONY: test-matrix
 test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (builds both the first time)
 	@tests/toolchain

@@ -8,6 +8,13 @@ use crate::review::{API_VERSION, KIND, Request};
 /// More mistakes are counted, not told: nobody reads them, and the answer stays small.
 const MOST_MISTAKES: usize = 50;
 
+/// Nor are those told with which their places and messages would be longer, in bytes. Places may have keys in them, which
+/// are as long as their author likes.
+const LONGEST_TOLD: usize = 16 * 1024;
+
+/// Names of the request, and a single place or message, are cut where they are longer; in characters.
+const LONGEST_TEXT: usize = 1024;
+
 /// More warnings are not told: the API server keeps no more than 4,096 characters of them.
 const MOST_WARNINGS: usize = 20;
 
@@ -84,16 +91,21 @@ impl Answer {
     /// lists them one below the other, and in the message too, for who shows nothing else.
     #[must_use]
     pub(crate) fn invalid(request: &Request<'_>, mistakes: &[Finding]) -> Self {
-        let told = &mistakes[..mistakes.len().min(MOST_MISTAKES)];
-        let left_out = mistakes.len() - told.len();
-        let mut causes: Vec<Cause> = told
+        let mut length = 0;
+        let mut causes: Vec<Cause> = mistakes
             .iter()
+            .take(MOST_MISTAKES)
             .map(|Finding { path, message, .. }| Cause {
                 reason: "FieldValueInvalid",
-                message: message.clone(),
-                field: path.clone(),
+                message: cut(message),
+                field: cut(path),
+            })
+            .take_while(|Cause { field, message, .. }| {
+                length += field.len() + message.len();
+                length <= LONGEST_TOLD
             })
             .collect();
+        let left_out = mistakes.len() - causes.len();
         if left_out > 0 {
             causes.push(Cause {
                 reason: "FieldValueInvalid",
@@ -113,7 +125,8 @@ impl Answer {
             [one] => format!(" {one}"),
             several => several.iter().map(|line| format!("\n* {line}")).collect(),
         };
-        let (name, group, kind) = (&request.name, &request.kind.group, &request.kind.kind);
+        let [name, group, kind] =
+            [&request.name, &request.kind.group, &request.kind.kind].map(|text| cut(text));
         let details = Details { name: name.clone(), group: group.clone(), kind: kind.clone(), causes };
         let message = format!("{kind}.{group} {name:?} is invalid:{list}");
         Self::refuse(
@@ -164,5 +177,13 @@ impl Answer {
     #[must_use]
     pub fn is_allowed(&self) -> bool {
         self.response.allowed
+    }
+}
+
+/// The text, or what of it is not too long.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(LONGEST_TEXT) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }

@@ -105,6 +105,20 @@ fn defaults_and_warnings_come_with_the_mutating_answer() {
 }
 
 #[test]
+fn long_keys_make_no_long_answer() {
+    let mut object = set(&json!({}));
+    let labels: serde_json::Map<_, _> =
+        (0..40).map(|n| (format!("{n}{}", "k".repeat(9_000)), json!(7))).collect();
+    object["spec"]["gameServerTemplate"]["metadata"] = json!({"labels": labels});
+    let [answer, _] = both(&json!({"object": object, "name": "n".repeat(9_000)}));
+    let causes = answer["status"]["details"]["causes"].as_array().unwrap();
+    let last = causes.last().unwrap()["message"].as_str().unwrap();
+    assert_eq!(last, format!("and {} more mistakes; `webhook check` shows all of them", 81 - causes.len()));
+    assert!(causes.len() > 5, "some are told");
+    assert!(answer.to_string().len() < 64 * 1024);
+}
+
+#[test]
 fn a_change_is_refused_for_what_it_breaks() {
     let old = set(&json!({"replicas": -1}));
     let update =

@@ -81,7 +81,7 @@ pub enum Operation {
 pub enum Malformed {
     /// Not JSON, or not of this shape.
     #[error("body is not an AdmissionReview: {0}")]
-    Json(#[from] serde_json::Error),
+    Json(String),
     /// Something else, or of a version that is no longer.
     #[error("body is {kind} of {api_version}, want {KIND} of {API_VERSION}")]
     Version {
@@ -114,7 +114,8 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Malformed> {
         request: Option<Request<'a>>,
     }
 
-    let envelope: Envelope<'_> = serde_json::from_slice(body)?;
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(body).map_err(|error| Malformed::Json(short(&error)))?;
     if envelope.api_version != API_VERSION || envelope.kind != KIND {
         return Err(Malformed::Version {
             api_version: quoted(&envelope.api_version),
@@ -126,6 +127,17 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Malformed> {
         return Err(Malformed::NoUid);
     }
     Ok(request)
+}
+
+/// What is wrong with JSON. Where text stands instead of something else, it is all in there; where it stands, at the end.
+fn short(error: &serde_json::Error) -> String {
+    const MOST: usize = 256;
+    let text = error.to_string();
+    let place = text.rfind(" at line ").unwrap_or(text.len());
+    match text[..place].char_indices().nth(MOST) {
+        None => text,
+        Some((end, _)) => format!("{}…{}", &text[..end], &text[place..]),
+    }
 }
 
 /// What the sender called it, short enough for an answer and a log line.

@@ -88,6 +88,14 @@ fn what_a_sender_calls_it_is_cut() {
 }
 
 #[test]
+fn text_in_the_place_of_something_else_is_cut() {
+    let body = json!({"apiVersion": API_VERSION, "kind": KIND, "request": "é".repeat(9_000)});
+    let error = decode(&serde_json::to_vec(&body).unwrap()).unwrap_err().to_string();
+    assert!(error.ends_with("é… at line 1 column 18073"), "{error}");
+    assert!(error.chars().count() < 400, "{error}");
+}
+
+#[test]
 fn depth_is_no_matter() {
     let deep = format!("{}{}", "[".repeat(1_000_000), "]".repeat(1_000_000));
     let body = format!(

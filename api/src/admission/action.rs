@@ -9,7 +9,7 @@ use super::{
     field::{Field, quoted, shown},
     finding::{About, Report},
     name::{each_once, key_of, value_of},
-    near::nearest,
+    near::{listed, nearest},
     shape::check_resources,
     template::MOST_CONTAINERS,
 };
@@ -126,24 +126,29 @@ fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
     }
 }
 
+/// What the actions for one answer set, and which of them was the first to.
+type Said<'a> = BTreeMap<String, (&'a Value, &'a str)>;
+
 /// Two actions for the same answer that set one field differently: the later one wins, and the earlier one is not
 /// what its author thinks.
 fn contradictions(actions: &[Field<'_>], report: &mut Report) {
-    let mut said: BTreeMap<(bool, &str, String), (&Value, &str)> = BTreeMap::new();
+    // By answer first: a result may be long, and is looked up once for all that its action sets.
+    let mut answers: BTreeMap<(bool, &str), Said<'_>> = BTreeMap::new();
     for action in actions {
         let Some(state) = action.get("state").value.as_bool() else { continue };
         let result = action.get("result").value.as_str().unwrap_or_default();
+        let said = answers.entry((state, result)).or_default();
         let maps = ["labels", "annotations"].map(|key| action.get(key));
         let pairs = maps.iter().flat_map(|map| map.entries().map(|(_, field)| field));
         for field in SETS.map(|key| action.get(key)).into_iter().filter(Field::is_set).chain(pairs) {
             let name =
                 field.path.strip_prefix(&action.path).unwrap_or_default().trim_start_matches('.').to_owned();
-            match said.get(&(state, result, name.clone())) {
+            match said.get(&name) {
                 Some((before, path)) if *before != field.value => {
                     let answer = if result.is_empty() {
                         state.to_string()
                     } else {
-                        format!("{state} with {result:?}")
+                        format!("{state} with {}", quoted(result))
                     };
                     report.refuse(
                         &field,
@@ -156,7 +161,7 @@ fn contradictions(actions: &[Field<'_>], report: &mut Report) {
                 }
                 Some(_) => {}
                 None => {
-                    said.insert((state, result, name), (field.value, &action.path));
+                    said.insert(name, (field.value, &action.path));
                 }
             }
         }
@@ -184,9 +189,11 @@ fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report
         report.refuse(
             list,
             format!(
-                "sets opsState {literal:?} when the answer is {state} and has no action for {missing}: a server \
-                 would stay {literal} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
-                 that is meant"
+                "sets opsState {} when the answer is {state} and has no action for {missing}: a server would stay \
+                 {} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
+                 that is meant",
+                quoted(literal),
+                listed(&[literal])
             ),
         );
     } else {

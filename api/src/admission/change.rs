@@ -3,10 +3,13 @@
 //! An object that was admitted before a rule existed can still be scaled, annotated, finalised and deleted (design
 //! §5); Kubernetes calls that ratcheting.
 
+use std::{cell::Cell, collections::HashMap};
+
 use serde_json::Value;
 
 use super::{
     Settings,
+    default::set_defaults,
     finding::{Finding, Severity},
     server::check_server,
     set::check_set,
@@ -25,16 +28,27 @@ pub struct Judgement {
 /// there is something to be said.
 #[must_use]
 pub fn judge_set(set: &Value, old: impl Fn() -> Option<Value>, settings: &Settings) -> Judgement {
-    judge(set, old, |set| check_set(set, settings))
+    let filled = |set: &Value| {
+        let mut filled = set.clone();
+        // A patch that is made for the object fits it.
+        let _ = json_patch::patch(&mut filled, &set_defaults(set));
+        filled
+    };
+    judge(set, old, |set| check_set(set, settings), filled)
 }
 
 /// Judges a GameServer that is made or, where there is an `old` one, changed.
 #[must_use]
 pub fn judge_server(server: &Value, old: impl Fn() -> Option<Value>) -> Judgement {
-    judge(server, old, check_server)
+    judge(server, old, check_server, Value::clone)
 }
 
-fn judge(new: &Value, old: impl Fn() -> Option<Value>, check: impl Fn(&Value) -> Vec<Finding>) -> Judgement {
+fn judge(
+    new: &Value,
+    old: impl Fn() -> Option<Value>,
+    check: impl Fn(&Value) -> Vec<Finding>,
+    filled: impl Fn(&Value) -> Value,
+) -> Judgement {
     // Of what is going only finalizers are written; they must come off, whatever the rest looks like. (That it is going
     // the old one says: anybody can write it into a new one.)
     let is_going = |object: &Value| object["metadata"]["deletionTimestamp"].is_string();
@@ -48,13 +62,21 @@ fn judge(new: &Value, old: impl Fn() -> Option<Value>, check: impl Fn(&Value) ->
     }
     let Some(old) = old() else { return Judgement { refused, warnings } };
     if !refused.is_empty() {
-        let mut before = check(&old);
-        let kept: Vec<Finding> = refused
-            .extract_if(.., |finding| {
-                let again = before.iter().position(|before| finding.is_again(before));
-                again.map(|index| before.swap_remove(index)).is_some()
-            })
-            .collect();
+        // Both with their defaults, or what /mutate fills in would be another mistake to /validate. Counted, not
+        // searched: there may be a thousand on either side, with long keys and values.
+        let errors = |object: &Value| {
+            let found = check(&filled(object)).into_iter();
+            found.filter(|finding| finding.severity == Severity::Error).collect::<Vec<_>>()
+        };
+        let before = errors(&old);
+        let mut left: HashMap<_, Cell<usize>> = HashMap::new();
+        for finding in &before {
+            *left.entry(finding.subject()).or_default().get_mut() += 1;
+        }
+        let (kept, broken): (Vec<_>, Vec<_>) = errors(new).into_iter().partition(|finding| {
+            left.get(&finding.subject()).is_some_and(|left| left.replace(left.get().saturating_sub(1)) > 0)
+        });
+        refused = broken;
         warnings.splice(0..0, kept);
     }
     if refused.is_empty() && same_but_for_replicas(&new["spec"], &old["spec"]) {
@@ -138,6 +160,20 @@ mod tests {
         };
         assert_eq!(judged(|set| quality(set, json!({}))).0.len(), 1, "one container more that is not there");
         assert_eq!(judged(|set| quality(set, json!({"containerName": "a"}))).0, [""; 0]);
+    }
+
+    #[test]
+    fn what_is_filled_in_makes_no_mistake_another() {
+        let mut old = old();
+        old["spec"]["serviceQualities"][0].as_object_mut().unwrap().remove("exec");
+        let mut new = old.clone();
+        new["spec"]["serviceName"] = json!("s");
+        let refused = |new: &Value| judge_set(new, || Some(old.clone()), &Settings::default()).refused;
+        assert_eq!(refused(&new), []);
+        let defaults = set_defaults(&new);
+        json_patch::patch(&mut new, &defaults).unwrap();
+        assert_ne!(new["spec"]["serviceQualities"], old["spec"]["serviceQualities"]);
+        assert_eq!(refused(&new), [], "as /validate sees it");
     }
 
     #[test]

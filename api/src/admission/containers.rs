@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::template::MOST_CONTAINERS;
 use super::{
-    field::Field,
+    field::{Field, quoted},
     finding::Report,
     near::{listed, suggestion},
 };
@@ -79,15 +79,17 @@ impl<'a> Containers<'a> {
             let choices = self.choices();
             let why = if self.ending.contains(&name) {
                 format!(
-                    "containerName {name:?} is an init container that ends before the server starts (can be probed: \
-                     {}); give it restartPolicy: Always, or name another",
+                    "containerName {} is an init container that ends before the server starts (can be probed: {}); give \
+                     it restartPolicy: Always, or name another",
+                    quoted(name),
                     listed(&choices)
                 )
             } else {
                 format!(
-                    "containerName {name:?} is not a container of gameServerTemplate (has: {}){}",
+                    "containerName {} is not a container of gameServerTemplate (has: {}){}",
+                    quoted(name),
                     listed(&choices),
-                    suggestion(name, choices.iter().copied())
+                    suggestion(name, choices.iter().copied(), report)
                 )
             };
             report.refuse(&field, why);

@@ -6,7 +6,10 @@
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
-use crate::quality::{FAILURE_THRESHOLD, INITIAL_DELAY, PERIOD, SUCCESS_THRESHOLD, TIMEOUT};
+use super::quality;
+use crate::quality::{
+    FAILURE_THRESHOLD, INITIAL_DELAY, PERIOD, SUCCESS_THRESHOLD, TIMEOUT, dns_label_problem,
+};
 
 /// The numbers of a probe. 0 means the default (design §3.9), and is written as it.
 const NUMBERS: [(&str, u32); 5] = [
@@ -25,7 +28,9 @@ pub fn set_defaults(set: &Value) -> Patch {
     // A set that is going is written only to let it go.
     if set["metadata"]["deletionTimestamp"].is_null() {
         let only = only_container(set);
-        for (index, quality) in set["spec"]["serviceQualities"].as_array().into_iter().flatten().enumerate() {
+        let qualities = set["spec"]["serviceQualities"].as_array().into_iter().flatten();
+        // More are refused, or were there before they were: a patch of those would be many times as large as they are.
+        for (index, quality) in qualities.take(quality::MOST).enumerate() {
             if quality.is_object() {
                 filling.quality(&["spec", "serviceQualities", &index.to_string()], quality, only);
             }
@@ -34,10 +39,10 @@ pub fn set_defaults(set: &Value) -> Patch {
     Patch(filling.0)
 }
 
-/// The name of the container, where the template has one.
+/// The name of the container, where the template has one, and it is one.
 fn only_container(set: &Value) -> Option<&str> {
     match set["spec"]["gameServerTemplate"]["spec"]["containers"].as_array()?.as_slice() {
-        [only] => only["name"].as_str().filter(|name| !name.is_empty()),
+        [only] => only["name"].as_str().filter(|name| !name.is_empty() && dns_label_problem(name).is_none()),
         _ => None,
     }
 }
@@ -112,6 +117,15 @@ mod tests {
         let mut going = given;
         going["metadata"]["deletionTimestamp"] = json!("2026-05-01T12:00:00Z");
         assert_eq!(set_defaults(&going).0, []);
+    }
+
+    #[test]
+    fn what_is_refused_does_not_make_a_patch_large() {
+        let many = json!({"spec": {"serviceQualities": vec![json!({}); 1000]}});
+        let last = set_defaults(&many).0.last().map(|operation| operation.path().to_string());
+        assert_eq!(last.as_deref(), Some("/spec/serviceQualities/63/failureThreshold"));
+        let long = set(json!([{"name": "x".repeat(1000)}]), json!({}));
+        assert_eq!(filled(&long)["spec"]["serviceQualities"][0]["containerName"], Value::Null);
     }
 
     #[test]

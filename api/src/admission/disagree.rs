@@ -1,8 +1,9 @@
 //! Two qualities that can want different states of one server, and which of them it gets (design §3.5).
 
 use super::{
-    field::Field,
+    field::{Field, quoted},
     finding::{About, Report},
+    near::listed,
 };
 use crate::{quality::wins, template::is_template, types::OpsState};
 
@@ -27,11 +28,12 @@ pub(super) fn check(qualities: &Field<'_>, report: &mut Report) {
                 }
                 let ((winner, state), (loser, other)) =
                     if wins(a, b) { ((first, a), (second, b)) } else { ((second, b), (first, a)) };
-                let (state, other) = (state.as_str(), other.as_str());
+                let [state, other] = [state, other].map(|state| listed(&[state.as_str()]));
+                let [winner, loser] = [winner, loser].map(|name| quoted(name));
                 report.warn(
                     About::Conflict,
                     qualities,
-                    format!("where both hold, {state} of {winner:?} wins over {other} of {loser:?}"),
+                    format!("where both hold, {state} of {winner} wins over {other} of {loser}"),
                 );
             }
         }

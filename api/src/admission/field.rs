@@ -125,9 +125,8 @@ pub(super) fn shown(value: &Value) -> String {
 /// Text as people are shown it, in quotes and short.
 pub(super) fn quoted(text: &str) -> String {
     const MOST: usize = 64;
-    if text.chars().count() <= MOST {
-        return format!("{text:?}");
+    match text.char_indices().nth(MOST) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}…", &text[..end]),
     }
-    let cut: String = text.chars().take(MOST).collect();
-    format!("{cut:?}…")
 }

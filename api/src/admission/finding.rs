@@ -52,11 +52,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Whether both say the same of the same thing, wherever it stands in its list.
-    pub(super) fn is_again(&self, before: &Self) -> bool {
-        self.severity == before.severity
-            && self.value == before.value
-            && place(&self.path).eq(place(&before.path))
+    /// Of what it is, wherever that stands in its list: the same of the same thing is the same mistake.
+    pub(super) fn subject(&self) -> (Vec<&str>, &Value) {
+        (place(&self.path).collect(), &self.value)
     }
 }
 
@@ -78,6 +76,9 @@ pub(super) struct Report(Vec<Finding>);
 
 const MOST: usize = 1000;
 
+/// An answer tells no more (webhook, MOST_MISTAKES).
+const LONG: usize = 50;
+
 impl Report {
     pub(super) fn refuse(&mut self, field: &Field<'_>, message: impl Into<String>) {
         self.say(Severity::Error, field, None, message.into());
@@ -98,6 +99,11 @@ impl Report {
     /// Whether no more is kept: looking on is of no use.
     pub(super) fn is_full(&self) -> bool {
         self.0.len() >= MOST
+    }
+
+    /// Whether there are so many that nobody reads them all: what only helps to mend them is left out.
+    pub(super) fn is_long(&self) -> bool {
+        self.0.len() >= LONG
     }
 
     /// Whether something at the path is refused already.

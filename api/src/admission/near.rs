@@ -11,7 +11,7 @@ pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) 
     /// Longer text is not compared: names have at most 63 letters.
     const LONGEST: usize = 64;
     /// No list that a person wrote is longer.
-    const MOST: usize = 128;
+    const MOST: usize = 64;
     if text.is_empty() || text.len() > LONGEST {
         return None;
     }
@@ -31,17 +31,28 @@ pub(super) fn nearest<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) 
     }
 }
 
-/// `; did you mean "x"?`, or nothing.
-pub(super) fn suggestion<'a>(text: &str, words: impl IntoIterator<Item = &'a str>) -> String {
+/// `; did you mean "x"?`, or nothing; nothing too where the report has become long, as comparing costs time.
+pub(super) fn suggestion<'a>(
+    text: &str,
+    words: impl IntoIterator<Item = &'a str>,
+    report: &Report,
+) -> String {
+    if report.is_long() {
+        return String::new();
+    }
     nearest(text, words).map(|word| format!("; did you mean {word:?}?")).unwrap_or_default()
 }
 
-/// Names as people are shown them: not more than they read.
+/// Names as people are shown them: not more than they read, and no name longer than one can be.
 pub(super) fn listed(names: &[&str]) -> String {
     const MOST: usize = 16;
+    const LONGEST: usize = 64;
+    let shown: Vec<String> =
+        names.iter().take(MOST).map(|name| name.chars().take(LONGEST).collect()).collect();
+    let shown = shown.join(", ");
     match names.len().checked_sub(MOST) {
-        None | Some(0) => names.join(", "),
-        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
     }
 }
 
@@ -49,7 +60,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 pub(super) fn one_of(field: &Field<'_>, words: &[&str], report: &mut Report) {
     let Some(text) = field.text(report).filter(|text| !text.is_empty()) else { return };
     if !words.contains(&text) {
-        let near = suggestion(text, words.iter().copied());
+        let near = suggestion(text, words.iter().copied(), report);
         report.refuse(
             field,
             format!("{} is not known (known: {}){near}", shown(field.value), words.join(", ")),
@@ -100,5 +111,13 @@ mod tests {
         }
         assert_eq!(nearest("gama", ["game", "gamb"]), None, "two are as near");
         assert_eq!(nearest(&"x".repeat(1000), states), None);
+    }
+
+    #[test]
+    fn names_are_listed_shortly() {
+        assert_eq!(listed(&["a", "b"]), "a, b");
+        let long = "x".repeat(1000);
+        let long = long.as_str();
+        assert_eq!(listed(&[long; 17]), [&long[..64]; 16].join(", ") + " and 1 more");
     }
 }

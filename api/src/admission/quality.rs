@@ -116,9 +116,11 @@ fn for_kruise(quality: &Field<'_>, report: &mut Report) {
 }
 
 fn command(exec: &Field<'_>, report: &mut Report) {
+    /// More are not written out for who has written text.
+    const MOST_WORDS: usize = 64;
     let command = exec.get("command");
     if let Some(text) = command.value.as_str() {
-        let words: Vec<&str> = text.split_whitespace().collect();
+        let words: Vec<&str> = text.split_whitespace().take(MOST_WORDS).collect();
         return report.refuse(
             &command,
             format!("{} is text, and a list of words is due; write {words:?}", quoted(text)),
@@ -175,9 +177,10 @@ fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: 
     report.refuse(
         field,
         format!(
-            "port {} is not a port of container {of:?} (has: {has}); write its number, or name it under ports{}",
+            "port {} is not a port of container {} (has: {has}); write its number, or name it under ports{}",
             quoted(name),
-            suggestion(name, names.iter().copied())
+            quoted(of),
+            suggestion(name, names.iter().copied(), report)
         ),
     );
 }

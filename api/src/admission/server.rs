@@ -48,7 +48,7 @@ fn in_the_pod(containers: &Field<'_>, pod: &Field<'_>, report: &mut Report) {
                 "{} is not a container of the pod (has: {}){}",
                 quoted(text),
                 listed(&has),
-                suggestion(text, has.iter().copied())
+                suggestion(text, has.iter().copied(), report)
             ),
         );
     }

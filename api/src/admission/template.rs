@@ -96,6 +96,9 @@ fn mounts(spec: &Field<'_>, claims: &Field<'_>, report: &mut Report) {
     for name in
         containers.flat_map(|container| container.get("volumeMounts").items()).map(|mount| mount.get("name"))
     {
+        if report.is_full() {
+            return;
+        }
         let Some(text) = name.value.as_str().filter(|text| !known.contains(text)) else { continue };
         let has = if there.is_empty() { "none".to_owned() } else { listed(&there) };
         report.refuse(
@@ -103,7 +106,7 @@ fn mounts(spec: &Field<'_>, claims: &Field<'_>, report: &mut Report) {
             format!(
                 "{} is no volume of the template (has: {has}); write it under volumes or volumeClaimTemplates{}",
                 quoted(text),
-                suggestion(text, there.iter().copied())
+                suggestion(text, there.iter().copied(), report)
             ),
         );
     }

@@ -62,7 +62,7 @@ impl ReserveIds {
         let mut ranges = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             match parse_reserve_id(entry) {
-                Ok(range) => ranges.push(range),
+                Ok(range) => ranges.push(range.into_inner()),
                 Err(fault) => {
                     let value = match entry {
                         IntOrString::Int(number) => number.to_string(),
@@ -72,11 +72,7 @@ impl ReserveIds {
                 }
             }
         }
-        // Ascending, each is added at the end: a long list in any other order would be moved again and again.
-        ranges.sort_unstable_by_key(|range| *range.start());
-        for range in ranges {
-            read.ids.insert_range(*range.start(), *range.end());
-        }
+        read.ids = Ordinals::of_ranges(ranges);
         read
     }
 }

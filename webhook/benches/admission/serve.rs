@@ -73,7 +73,8 @@ fn floor() -> Judge {
         uid: String,
     }
     Arc::new(|body, _| {
-        let envelope: Envelope = serde_json::from_slice(body).map_err(Malformed::from)?;
+        let envelope: Envelope =
+            serde_json::from_slice(body).map_err(|error| Malformed::Json(error.to_string()))?;
         Ok(Answer::allow(&Request { uid: envelope.request.uid, ..Request::default() }))
     })
 }

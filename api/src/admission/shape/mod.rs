@@ -119,11 +119,14 @@ impl Walk<'_> {
     fn object(&mut self, of: usize, at: &Trail<'_>, entries: &Map<String, Value>) {
         let fields = self.schema.fields(of);
         for (name, value) in entries {
+            if self.report.is_full() {
+                return;
+            }
             let at = at.then(Step::Field(name));
             if let Some(kind) = fields.get(name) {
                 self.check(self.schema.kind(*kind), &at, value);
             } else if !value.is_null() {
-                let near = suggestion(name, fields.keys().map(String::as_str));
+                let near = suggestion(name, fields.keys().map(String::as_str), self.report);
                 self.report.warn(
                     About::Unknown,
                     &Field { path: at.path(), value },
