@@ -3,21 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
+use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Json, Router};
 use gamewarden_api::admission::Settings;
+use http_body_util::BodyExt;
 
 use crate::answer::Answer;
 use crate::judge::{self, Phase};
-use crate::memory::{self, Budget};
+use crate::memory::{self, Budget, Share};
 use crate::metrics::Path;
-use crate::review::{self, Malformed};
+use crate::review;
 use crate::{Refusal, WebhookMetrics};
 
 /// A review carries object and oldObject. etcd keeps at most 1.5 MiB of each, but as JSON an object
@@ -25,21 +24,21 @@ use crate::{Refusal, WebhookMetrics};
 /// and room for the envelope.
 pub const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// Bodies up to this size are judged at once: it takes less than handing them to another thread.
-const SMALL: usize = 64 * 1024;
+/// Bodies up to this size are judged at once: what may take longer is handed to another thread.
+const SMALL: usize = 16 * 1024;
 
 /// Bounds of requests.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestLimits {
-    /// From a request's head to the last byte of its body. The API server itself waits for 30 s at most.
+    /// From a request's head to the last byte of its body. The chart lets the API server wait for 5 s.
     pub timeout: Duration,
-    /// For all bodies and what is read of them together, in bytes: 256 of ordinary size at once, or 4 of the largest.
+    /// For all bodies and what is read of them together, in bytes.
     pub memory: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(30), memory: 64 * 1024 * 1024 }
+        Self { timeout: Duration::from_secs(5), memory: 80 * 1024 * 1024 }
     }
 }
 
@@ -48,28 +47,30 @@ struct App {
     metrics: WebhookMetrics,
     budget: Budget,
     timeout: Duration,
-    memory: usize,
     judge: Judge,
 }
 
 /// From a body to its answer; pure.
-pub type Judge = Arc<dyn Fn(&[u8], Phase) -> Result<Answer, Malformed> + Send + Sync>;
+pub type Judge = Arc<dyn Fn(&[u8], Phase) -> Result<Answer, Refusal> + Send + Sync>;
 
 /// The rules of admission, in an installation with these settings.
 #[must_use]
 pub fn rules(settings: Settings) -> Judge {
-    Arc::new(move |body, phase| Ok(judge::answer(&review::decode(body)?, phase, &settings)))
+    Arc::new(move |body, phase| {
+        let request = review::decode(body)?;
+        // Each by itself: what can be made can be changed.
+        let objects = [request.object, request.old_object].into_iter().flatten();
+        if objects.map(|object| memory::of_tree(object.get().as_bytes())).any(|tree| tree > memory::MOST_TREE)
+        {
+            return Err(Refusal::TooManyValues);
+        }
+        Ok(judge::answer(&request, phase, &settings))
+    })
 }
 
 /// The application: POST `/validate` and `/mutate`.
 pub fn router(metrics: WebhookMetrics, limits: RequestLimits, judge: Judge) -> Router {
-    let app = App {
-        metrics,
-        budget: Budget::new(limits.memory),
-        timeout: limits.timeout,
-        memory: limits.memory,
-        judge,
-    };
+    let app = App { metrics, budget: Budget::new(limits.memory), timeout: limits.timeout, judge };
     let review = |phase| {
         any(move |State(app): State<App>, request: Request| async move { app.answer(phase, request).await })
     };
@@ -77,7 +78,6 @@ pub fn router(metrics: WebhookMetrics, limits: RequestLimits, judge: Judge) -> R
         .route("/validate", review(Phase::Validate))
         .route("/mutate", review(Phase::Mutate))
         .fallback(async |State(app): State<App>| app.refuse(Path::Other, Refusal::NotFound))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(app)
 }
 
@@ -101,29 +101,47 @@ impl App {
     }
 
     async fn admit(&self, phase: Phase, request: Request) -> Result<Answer, Refusal> {
-        let most = check_head(&request)?;
-        let _share = self.budget.try_body(most).ok_or(Refusal::Overloaded)?;
-        let body = tokio::time::timeout(self.timeout, Bytes::from_request(request, &()))
+        check_head(&request)?;
+        let share = self.budget.try_share(0).ok_or(Refusal::Overloaded)?;
+        let (body, mut share) = tokio::time::timeout(self.timeout, self.read(request, share))
             .await
-            .map_err(|_| Refusal::Timeout)?
-            .map_err(|error| unread(&error))?;
-        let tree = memory::of_tree(&body);
-        if tree > self.memory {
-            return Err(Refusal::TooManyValues);
-        }
-        let _tree = self.budget.try_share(tree).ok_or(Refusal::Overloaded)?;
+            .map_err(|_| Refusal::Timeout)??;
+        // An object and an old one of the largest kind always fit, where nothing else is under way.
+        let tree = memory::of_tree(&body).min(2 * memory::MOST_TREE);
+        share.grow_by(tree).ok_or(Refusal::Overloaded)?;
         if body.len() <= SMALL {
-            return Ok((self.judge)(&body, phase)?);
+            return (self.judge)(&body, phase);
         }
-        // What takes longer must not keep other requests from being read.
+        // What takes longer must not keep other requests from being read. It goes on when nobody waits any more, and so
+        // does its share.
         let judge = Arc::clone(&self.judge);
-        let judged = tokio::task::spawn_blocking(move || judge(&body, phase)).await;
-        Ok(judged.map_err(|_| Refusal::Interrupted)??)
+        let judged = tokio::task::spawn_blocking(move || {
+            let answer = judge(&body, phase);
+            drop(share);
+            answer
+        });
+        judged.await.map_err(|_| Refusal::Interrupted)?
+    }
+
+    /// Reads the body, and sets memory aside as it comes: what is only announced costs nobody anything.
+    async fn read(&self, request: Request, mut share: Share) -> Result<(Vec<u8>, Share), Refusal> {
+        let mut frames = request.into_body();
+        let mut body = Vec::new();
+        while let Some(frame) = frames.frame().await {
+            let frame = frame.map_err(|error| Refusal::Body(error.to_string()))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if body.len() + data.len() > MAX_BODY {
+                return Err(Refusal::TooLarge { limit: MAX_BODY });
+            }
+            share.grow_by(memory::of_text(data.len())).ok_or(Refusal::Overloaded)?;
+            body.extend_from_slice(&data);
+        }
+        Ok((body, share))
     }
 }
 
-/// What can be said before the body is read; returns the most that the body can come to.
-fn check_head(request: &Request) -> Result<usize, Refusal> {
+/// What can be said before the body is read.
+fn check_head(request: &Request) -> Result<(), Refusal> {
     if request.method() != Method::POST {
         return Err(Refusal::Method);
     }
@@ -132,18 +150,10 @@ fn check_head(request: &Request) -> Result<usize, Refusal> {
     if !media_type.is_some_and(|value| value.trim().eq_ignore_ascii_case("application/json")) {
         return Err(Refusal::ContentType);
     }
-    // Hyper has checked what there is; without one, the body may take all that is allowed.
-    let length = header(CONTENT_LENGTH).and_then(|value| value.parse().ok());
-    match length.unwrap_or(MAX_BODY) {
-        length if length <= MAX_BODY => Ok(length),
-        _ => Err(Refusal::TooLarge { limit: MAX_BODY }),
-    }
-}
-
-fn unread(error: &BytesRejection) -> Refusal {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        Refusal::TooLarge { limit: MAX_BODY }
-    } else {
-        Refusal::Body(error.body_text())
+    // Hyper has checked what there is.
+    let length: Option<usize> = header(CONTENT_LENGTH).and_then(|value| value.parse().ok());
+    match length {
+        Some(length) if length > MAX_BODY => Err(Refusal::TooLarge { limit: MAX_BODY }),
+        _ => Ok(()),
     }
 }

@@ -5,6 +5,7 @@
 //! mutating webhooks have made of it, and says nothing else.
 
 use gamewarden_api::admission::{Judgement, Settings, judge_server, judge_set, set_defaults};
+use json_patch::Patch;
 use serde_json::{Value, value::RawValue};
 
 use crate::{
@@ -36,24 +37,33 @@ enum Subject {
 pub fn answer(request: &Request<'_>, phase: Phase, settings: &Settings) -> Answer {
     let written = matches!(request.operation, Operation::Create | Operation::Update);
     let Some(subject) = subject(request).filter(|_| written) else { return Answer::allow(request) };
-    let object = match request.object.map(read) {
+    let mut object = match request.object.map(read) {
         Some(Ok(object)) => object,
         Some(Err(error)) => return Answer::bad(request, format!("object cannot be read: {error}")),
         None => return Answer::bad(request, "request has no object".to_owned()),
     };
     // One that cannot be read has nothing that its change could keep.
     let old = || request.old_object.and_then(|old| read(old).ok()).filter(|old| !old.is_null());
+    // What is filled in is judged with the rest, as /validate will see it.
+    let mut defaults = Patch::default();
+    if (phase, subject) == (Phase::Mutate, Subject::Set) {
+        defaults = set_defaults(&object, old().as_ref());
+        if let Err(error) = json_patch::patch(&mut object, &defaults) {
+            return Answer::bad(request, format!("defaults cannot be filled in: {error}"));
+        }
+    }
     let Judgement { refused, warnings } = match subject {
         Subject::Set => judge_set(&object, old, settings),
         Subject::Server => judge_server(&object, old),
     };
-    let answer = if refused.is_empty() { Answer::allow(request) } else { Answer::invalid(request, &refused) };
-    match (phase, subject) {
-        (Phase::Validate, _) => answer,
-        (Phase::Mutate, Subject::Set) if answer.is_allowed() => {
-            answer.warning(&warnings).patching(&set_defaults(&object))
-        }
-        (Phase::Mutate, _) => answer.warning(&warnings),
+    let answer = if refused.is_empty() {
+        Answer::allow(request).patching(&defaults)
+    } else {
+        Answer::invalid(request, &refused)
+    };
+    match phase {
+        Phase::Validate => answer,
+        Phase::Mutate => answer.warning(&warnings),
     }
 }
 

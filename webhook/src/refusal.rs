@@ -27,8 +27,8 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
-    /// Within the limit, and yet more than memory is set aside for when it is read.
-    #[error("body holds too many fields and values")]
+    /// Within the limit, and yet more than there is memory for when it is read.
+    #[error("object holds too many fields and values")]
     TooManyValues,
     /// The requests under way take all the memory there is for them.
     #[error("too many requests are under way, try again")]
@@ -39,7 +39,7 @@ pub enum Refusal {
     /// The connection broke while the body was read; the answer most likely reaches nobody.
     #[error("body could not be read: {0}")]
     Body(String),
-    /// The process ends, or the rules have failed.
+    /// The process ends.
     #[error("could not be judged, try again")]
     Interrupted,
     /// Not an AdmissionReview.

@@ -27,7 +27,7 @@ use crate::idle::Activity;
 /// Bounds of the server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at once; more wait in the listener's queue. An API server holds a handful.
+    /// Connections at once; more are closed at once. An API server has one for each request that it waits for.
     pub connections: usize,
     /// For the TLS handshake.
     pub handshake: Duration,
@@ -49,9 +49,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections: 256,
-            handshake: Duration::from_secs(10),
-            header: Duration::from_secs(10),
+            connections: 512,
+            handshake: Duration::from_secs(3),
+            header: Duration::from_secs(5),
             idle: Duration::from_secs(120),
             drain_delay: Duration::from_secs(5),
             drain: Duration::from_secs(20),
@@ -60,8 +60,8 @@ impl Default for Limits {
     }
 }
 
-/// HTTP/2 requests at once on one connection. The API server sends all it has over one.
-const MAX_STREAMS: u32 = 250;
+/// HTTP/2 requests at once on one connection. API servers ask over HTTP/1.1 (kubernetes#75791).
+const MAX_STREAMS: u32 = 32;
 
 /// A server whose port is open.
 #[derive(Debug)]
@@ -146,11 +146,14 @@ impl Server {
 /// Accepts for ever; dropped, it closes the port.
 async fn accept(mut listener: TcpListener, connection: Connection, connections: &TaskTracker) {
     let slots = Arc::new(Semaphore::new(connection.limits.connections));
-    // `acquire_owned` fails only on a closed semaphore, and nothing closes this one.
-    while let Ok(slot) = Arc::clone(&slots).acquire_owned().await {
+    loop {
         // `Listener::accept` waits out and logs a shortage of descriptors.
         let (stream, peer) = Listener::accept(&mut listener).await;
-        connections.spawn(connection.clone().serve(stream, peer, slot));
+        match Arc::clone(&slots).try_acquire_owned() {
+            Ok(slot) => drop(connections.spawn(connection.clone().serve(stream, peer, slot))),
+            // Closed: an API server hears of it at once, where it would wait for its timeout.
+            Err(_) => tracing::warn!(%peer, "too many connections, closed"),
+        }
     }
 }
 

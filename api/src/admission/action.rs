@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{
+    containers::Containers,
     field::{Field, quoted, shown},
     finding::{About, Report},
     name::{each_once, key_of, value_of},
@@ -23,14 +24,17 @@ use crate::{
 const SETS: [&str; 4] = ["opsState", "updatePriority", "deletionPriority", "networkDisabled"];
 
 /// Actions of a quality, as the definition has it.
-const MOST: usize = 256;
+pub(super) const MOST: usize = 256;
 
 /// All actions of a quality.
-pub(super) fn check_all(quality: &Field<'_>, report: &mut Report) {
+pub(super) fn check_all<'a>(quality: &Field<'a>, containers: &Containers<'a>, report: &mut Report) {
     let actions = quality.get("serviceQualityAction");
     let items = actions.items_at_most(MOST, report);
     for action in &items {
         check(action, report);
+        for container in action.get("containers").items().take(MOST_CONTAINERS) {
+            containers.has_effect(&container.get("name"), report);
+        }
     }
     contradictions(&items, report);
     coverage(quality, &actions, &items, report);
@@ -71,14 +75,14 @@ pub(super) fn overrides(containers: &Field<'_>, report: &mut Report) {
 pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
     let known = OpsState::KNOWN.each_ref().map(OpsState::as_str);
     let Some(text) = field.text(report).filter(|text| !known.contains(text)) else { return };
-    if let Some(problem) = label_value_problem(text) {
+    if let Some(meant) = nearest(text.trim(), known) {
+        report.warn(About::State, field, format!("{} is unknown; did you mean {meant:?}?", quoted(text)));
+    } else if let Some(problem) = label_value_problem(text) {
         report.warn(
             About::Blemish,
             field,
             format!("{} cannot be a label of the pod: {problem}; better write one word", quoted(text)),
         );
-    } else if let Some(meant) = nearest(text, known) {
-        report.warn(About::State, field, format!("{} is unknown; did you mean {meant:?}?", quoted(text)));
     }
 }
 
@@ -168,39 +172,50 @@ fn contradictions(actions: &[Field<'_>], report: &mut Report) {
     }
 }
 
-/// A state that is set and never taken back.
+/// A state that is set and never taken back. `None` is nothing that would have to be.
 fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report: &mut Report) {
     if list.is_empty_list() {
         report.warn(About::Effect, list, "no actions, the answer changes nothing; write what it means");
     }
-    if actions.is_empty() || quality.get("permanent").boolean(report) == Some(true) {
+    if quality.get("permanent").boolean(report) == Some(true) || actions.is_empty() {
         return;
     }
-    let answers: Vec<(bool, &Field<'_>)> =
-        actions.iter().filter_map(|action| Some((action.get("state").value.as_bool()?, action))).collect();
-    let covered = |state: bool| answers.iter().any(|(of, _)| *of == state);
-    if covered(true) == covered(false) {
+    let answers: Vec<(bool, &str)> = actions
+        .iter()
+        .filter_map(|action| {
+            let state = action.get("state").value.as_bool()?;
+            Some((state, action.get("opsState").value.as_str().unwrap_or_default()))
+        })
+        .collect();
+    // An answer that cannot be read is refused where it stands.
+    if answers.len() < actions.len() {
         return;
     }
-    let (state, missing) = (covered(true), covered(false));
-    let ops_states = answers.iter().filter_map(|(_, action)| action.get("opsState").value.as_str());
-    let literal = ops_states.into_iter().find(|text| !text.is_empty() && !is_template(text));
-    if let Some(literal) = literal {
-        report.refuse(
-            list,
-            format!(
-                "sets opsState {} when the answer is {state} and has no action for {missing}: a server would stay \
-                 {} for ever; add {{state: {missing}, opsState: None}}, or permanent: true if \
-                 that is meant",
-                quoted(literal),
-                listed(&[literal])
+    for (state, other) in [(true, false), (false, true)] {
+        let of = |wanted: bool| answers.iter().filter(move |(of, _)| *of == wanted).map(|(_, text)| *text);
+        let is_literal = |text: &&str| !["", "None"].contains(text) && !is_template(text);
+        let literal = of(state).find(is_literal);
+        match (literal, of(other).next()) {
+            (Some(literal), None) => report.refuse(
+                list,
+                format!(
+                    "sets opsState {} when the answer is {state} and has no action for {other}: a server would stay \
+                     {} for ever; add {{state: {other}, opsState: None}}, or permanent: true if that is meant",
+                    quoted(literal),
+                    listed(&[literal])
+                ),
             ),
-        );
-    } else {
-        report.warn(
-            About::Effect,
-            list,
-            format!("none for {missing}: what {state} sets stays; add one, or permanent: true"),
-        );
+            (Some(literal), Some(_)) if of(other).all(str::is_empty) => report.warn(
+                About::State,
+                list,
+                format!("no opsState for {other}: it stays {} for ever; add opsState: None", listed(&[literal])),
+            ),
+            (None, None) => report.warn(
+                About::Effect,
+                list,
+                format!("none for {other}: what {state} sets stays; add one, or permanent: true"),
+            ),
+            _ => {}
+        }
     }
 }

@@ -3,13 +3,12 @@
 //! An object that was admitted before a rule existed can still be scaled, annotated, finalised and deleted (design
 //! §5); Kubernetes calls that ratcheting.
 
-use std::{cell::Cell, collections::HashMap};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use super::{
     Settings,
-    default::set_defaults,
     finding::{Finding, Severity},
     server::check_server,
     set::check_set,
@@ -28,27 +27,16 @@ pub struct Judgement {
 /// there is something to be said.
 #[must_use]
 pub fn judge_set(set: &Value, old: impl Fn() -> Option<Value>, settings: &Settings) -> Judgement {
-    let filled = |set: &Value| {
-        let mut filled = set.clone();
-        // A patch that is made for the object fits it.
-        let _ = json_patch::patch(&mut filled, &set_defaults(set));
-        filled
-    };
-    judge(set, old, |set| check_set(set, settings), filled)
+    judge(set, old, |set| check_set(set, settings))
 }
 
 /// Judges a GameServer that is made or, where there is an `old` one, changed.
 #[must_use]
 pub fn judge_server(server: &Value, old: impl Fn() -> Option<Value>) -> Judgement {
-    judge(server, old, check_server, Value::clone)
+    judge(server, old, check_server)
 }
 
-fn judge(
-    new: &Value,
-    old: impl Fn() -> Option<Value>,
-    check: impl Fn(&Value) -> Vec<Finding>,
-    filled: impl Fn(&Value) -> Value,
-) -> Judgement {
+fn judge(new: &Value, old: impl Fn() -> Option<Value>, check: impl Fn(&Value) -> Vec<Finding>) -> Judgement {
     // Of what is going only finalizers are written; they must come off, whatever the rest looks like. (That it is going
     // the old one says: anybody can write it into a new one.)
     let is_going = |object: &Value| object["metadata"]["deletionTimestamp"].is_string();
@@ -62,30 +50,30 @@ fn judge(
     }
     let Some(old) = old() else { return Judgement { refused, warnings } };
     if !refused.is_empty() {
-        // Both with their defaults, or what /mutate fills in would be another mistake to /validate. Counted, not
-        // searched: there may be a thousand on either side, with long keys and values.
-        let errors = |object: &Value| {
-            let found = check(&filled(object)).into_iter();
-            found.filter(|finding| finding.severity == Severity::Error).collect::<Vec<_>>()
-        };
-        let before = errors(&old);
-        let mut left: HashMap<_, Cell<usize>> = HashMap::new();
-        for finding in &before {
-            *left.entry(finding.subject()).or_default().get_mut() += 1;
+        let mut left: HashMap<u64, usize> = HashMap::new();
+        for finding in check(&old).iter().filter(|finding| finding.severity == Severity::Error) {
+            *left.entry(finding.subject()).or_default() += 1;
         }
-        let (kept, broken): (Vec<_>, Vec<_>) = errors(new).into_iter().partition(|finding| {
-            left.get(&finding.subject()).is_some_and(|left| left.replace(left.get().saturating_sub(1)) > 0)
-        });
+        let mut is_kept = |finding: &Finding| {
+            left.get_mut(&finding.subject()).is_some_and(|left| {
+                let any = *left > 0;
+                *left = left.saturating_sub(1);
+                any
+            })
+        };
+        let (kept, broken): (Vec<_>, Vec<_>) = refused.into_iter().partition(|finding| is_kept(finding));
         refused = broken;
         warnings.splice(0..0, kept);
     }
     if refused.is_empty() && same_but_for_replicas(&new["spec"], &old["spec"]) {
-        warnings.clear();
+        // Who scales or annotates is not told of the rest.
+        let grows = new["spec"]["replicas"].as_u64() > old["spec"]["replicas"].as_u64();
+        warnings.retain(|finding| grows && finding.is_about_load());
     }
     Judgement { refused, warnings }
 }
 
-/// Whether nothing that the rules speak of has changed: who scales or annotates is not told of the rest.
+/// Whether nothing of a spec has changed but the number of servers.
 fn same_but_for_replicas(new: &Value, old: &Value) -> bool {
     let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return new == old };
     let rest =
@@ -163,17 +151,50 @@ mod tests {
     }
 
     #[test]
-    fn what_is_filled_in_makes_no_mistake_another() {
-        let mut old = old();
-        old["spec"]["serviceQualities"][0].as_object_mut().unwrap().remove("exec");
-        let mut new = old.clone();
-        new["spec"]["serviceName"] = json!("s");
-        let refused = |new: &Value| judge_set(new, || Some(old.clone()), &Settings::default()).refused;
-        assert_eq!(refused(&new), []);
-        let defaults = set_defaults(&new);
-        json_patch::patch(&mut new, &defaults).unwrap();
-        assert_ne!(new["spec"]["serviceQualities"], old["spec"]["serviceQualities"]);
-        assert_eq!(refused(&new), [], "as /validate sees it");
+    fn what_is_changed_inside_of_what_was_wrong_is_no_new_mistake() {
+        // Of a list, a quality and a number; and another number is.
+        let mut before = old();
+        before["spec"]["serviceQualities"][0].as_object_mut().unwrap().remove("exec");
+        before["spec"]["serviceQualities"][1]["permanent"] = json!(false);
+        before["spec"]["serviceQualities"][1]["serviceQualityAction"][0]["opsState"] = json!("Kill");
+        let refused = |change: &dyn Fn(&mut Value)| {
+            let mut new = before.clone();
+            change(&mut new);
+            let judgement = judge_set(&new, || Some(before.clone()), &Settings::default());
+            judgement.refused.into_iter().map(|finding| finding.path).collect::<Vec<_>>()
+        };
+        assert_eq!(refused(&|set| set["spec"]["serviceQualities"][0]["timeoutSeconds"] = json!(1)), [""; 0]);
+        assert_eq!(
+            refused(&|set| {
+                set["spec"]["serviceQualities"][1]["serviceQualityAction"][0]["labels"] = json!({"a": "b"});
+            }),
+            [""; 0]
+        );
+        let another = refused(&|set| set["spec"]["serviceQualities"][1]["periodSeconds"] = json!(-2));
+        assert_eq!(another, ["spec.serviceQualities[1].periodSeconds"]);
+        // Nor may a mistake move to where there was none.
+        let moved = refused(&|set| {
+            set["spec"]["serviceQualities"][1]["periodSeconds"] = json!(1);
+            set["spec"]["serviceQualities"][0]["periodSeconds"] = json!(-1);
+        });
+        assert_eq!(moved, ["spec.serviceQualities[0].periodSeconds"]);
+    }
+
+    #[test]
+    fn warnings_take_no_errors_place_and_one_of_many_errors_can_be_mended() {
+        let mut set = old();
+        let pods = &mut set["spec"]["gameServerTemplate"]["spec"];
+        for n in 0..1_000 {
+            pods[format!("x{n}")] = json!(n);
+        }
+        assert_eq!(judge_set(&set, || None, &Settings::default()).refused.len(), 4);
+        let many = |count: usize| {
+            let mut set = old();
+            set["spec"]["reserveGameServerIds"] = (0..count).map(|n| format!("{n}-x")).collect();
+            set
+        };
+        let judgement = judge_set(&many(1_499), || Some(many(1_500)), &Settings::default());
+        assert_eq!(judgement.refused, []);
     }
 
     #[test]

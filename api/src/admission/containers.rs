@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::template::MOST_CONTAINERS;
 use super::{
     field::{Field, quoted},
-    finding::Report,
+    finding::{About, Report},
     near::{listed, suggestion},
 };
 use crate::names;
@@ -52,6 +52,21 @@ impl<'a> Containers<'a> {
         known.chain(self.injected.iter().copied()).collect()
     }
 
+    /// Warns of an action's container that is in no pod, as far as is known here.
+    pub(super) fn has_effect(&self, field: &Field<'_>, report: &mut Report) {
+        let choices = self.choices();
+        let Some(name) = field.value.as_str().filter(|name| !choices.contains(name) && !self.own.is_empty())
+        else {
+            return;
+        };
+        let near = suggestion(name, choices.iter().copied(), report);
+        report.warn(
+            About::Effect,
+            field,
+            format!("{} is not in the template, no effect{near}", quoted(name)),
+        );
+    }
+
     /// The container that a quality means, as the template has it; `None` where it does not, or where a mistake has
     /// been refused.
     pub(super) fn meant(&self, quality: &Field<'a>, report: &mut Report) -> Option<&'a Value> {
@@ -85,11 +100,19 @@ impl<'a> Containers<'a> {
                     listed(&choices)
                 )
             } else {
+                let near = suggestion(name, choices.iter().copied(), report);
+                let injected = if near.is_empty() {
+                    format!(
+                        "; one that others inject is named in the template's annotation {}",
+                        names::INJECTED_CONTAINERS
+                    )
+                } else {
+                    String::new()
+                };
                 format!(
-                    "containerName {} is not a container of gameServerTemplate (has: {}){}",
+                    "containerName {} is not a container of gameServerTemplate (has: {}){near}{injected}",
                     quoted(name),
                     listed(&choices),
-                    suggestion(name, choices.iter().copied(), report)
                 )
             };
             report.refuse(&field, why);

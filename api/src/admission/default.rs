@@ -3,6 +3,8 @@
 //! The probe's numbers, the container where there is but one, and the scheme of an HTTP probe. Everything else has its
 //! default in the rules that use it.
 
+use std::collections::HashMap;
+
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 
@@ -22,21 +24,39 @@ const NUMBERS: [(&str, u32); 5] = [
 
 /// The JSON Patch (RFC 6902) that fills a GameServerSet in. Minimal: what is there stays, and of a set that is filled in
 /// already nothing is patched. What is of the wrong type is left alone: it is refused elsewhere.
+///
+/// Of a set that is changed, a quality that is as it was in the `old` one stays so: it may be older than a rule, which
+/// speaks when it is written anew. One container that gets another name takes along the qualities that meant it, whose
+/// `containerName` was perhaps written by us.
 #[must_use]
-pub fn set_defaults(set: &Value) -> Patch {
+pub fn set_defaults(set: &Value, old: Option<&Value>) -> Patch {
     let mut filling = Filling::default();
-    // A set that is going is written only to let it go.
-    if set["metadata"]["deletionTimestamp"].is_null() {
-        let only = only_container(set);
-        let qualities = set["spec"]["serviceQualities"].as_array().into_iter().flatten();
-        // More are refused, or were there before they were: a patch of those would be many times as large as they are.
-        for (index, quality) in qualities.take(quality::MOST).enumerate() {
-            if quality.is_object() {
-                filling.quality(&["spec", "serviceQualities", &index.to_string()], quality, only);
-            }
+    let only = only_container(set);
+    let renamed = old.and_then(only_container).filter(|before| only.is_some_and(|only| only != *before));
+    let before: HashMap<&str, &Value> = old
+        .into_iter()
+        .flat_map(qualities)
+        .filter_map(|quality| Some((quality["name"].as_str()?, quality)))
+        .collect();
+    // More are refused, or were there before they were: a patch of those would be many times as large as they are.
+    for (index, quality) in qualities(set).enumerate() {
+        let as_before =
+            quality["name"].as_str().and_then(|name| before.get(name)).is_some_and(|old| *old == quality);
+        let path = ["spec", "serviceQualities", &index.to_string()];
+        if let (Some(only), Some(renamed)) = (only, renamed)
+            && quality["containerName"] == renamed
+        {
+            filling.replace(&path, "containerName", json!(only));
+        }
+        if quality.is_object() && !as_before {
+            filling.quality(&path, quality, only);
         }
     }
     Patch(filling.0)
+}
+
+fn qualities(set: &Value) -> impl Iterator<Item = &Value> {
+    set["spec"]["serviceQualities"].as_array().into_iter().flatten().take(quality::MOST)
 }
 
 /// The name of the container, where the template has one, and it is one.
@@ -65,6 +85,11 @@ impl Filling {
         }
     }
 
+    fn replace(&mut self, path: &[&str], name: &str, value: Value) {
+        let path = PointerBuf::from_tokens(path.iter().copied().chain([name]));
+        self.0.push(PatchOperation::Replace(ReplaceOperation { path, value }));
+    }
+
     /// Sets a field that is missing, null or `unset`.
     fn fill(&mut self, path: &[&str], object: &Value, name: &str, unset: &Value, default: Value) {
         let path = PointerBuf::from_tokens(path.iter().copied().chain([name]));
@@ -87,7 +112,7 @@ mod tests {
 
     fn filled(set: &Value) -> Value {
         let mut filled = set.clone();
-        patch(&mut filled, &set_defaults(set)).unwrap();
+        patch(&mut filled, &set_defaults(set, None)).unwrap();
         filled
     }
 
@@ -110,22 +135,34 @@ mod tests {
             "failureThreshold": 3,
         });
         assert_eq!(filled(&given)["spec"]["serviceQualities"][0], wanted);
-        assert_eq!(set_defaults(&filled(&given)).0, []);
+        assert_eq!(set_defaults(&filled(&given), None).0, []);
         // Which of two is meant nobody knows.
         let two = set(json!([{"name": "a"}, {"name": "b"}]), json!({}));
         assert_eq!(filled(&two)["spec"]["serviceQualities"][0]["containerName"], Value::Null);
-        let mut going = given;
-        going["metadata"]["deletionTimestamp"] = json!("2026-05-01T12:00:00Z");
-        assert_eq!(set_defaults(&going).0, []);
     }
 
     #[test]
     fn what_is_refused_does_not_make_a_patch_large() {
         let many = json!({"spec": {"serviceQualities": vec![json!({}); 1000]}});
-        let last = set_defaults(&many).0.last().map(|operation| operation.path().to_string());
+        let last = set_defaults(&many, None).0.last().map(|operation| operation.path().to_string());
         assert_eq!(last.as_deref(), Some("/spec/serviceQualities/63/failureThreshold"));
         let long = set(json!([{"name": "x".repeat(1000)}]), json!({}));
         assert_eq!(filled(&long)["spec"]["serviceQualities"][0]["containerName"], Value::Null);
+    }
+
+    #[test]
+    fn what_is_as_it_was_stays_and_a_renamed_container_takes_its_qualities_along() {
+        let old = set(json!([{"name": "game"}]), json!({"name": "idle", "containerName": "game"}));
+        assert_eq!(set_defaults(&old, Some(&old)).0, []);
+        let mut changed = old.clone();
+        changed["spec"]["serviceQualities"][0]["periodSeconds"] = json!(9);
+        assert!(!set_defaults(&changed, Some(&old)).0.is_empty());
+        let mut renamed = old.clone();
+        renamed["spec"]["gameServerTemplate"]["spec"]["containers"][0]["name"] = json!("mc");
+        assert_eq!(
+            serde_json::to_value(set_defaults(&renamed, Some(&old))).unwrap(),
+            json!([{"op": "replace", "path": "/spec/serviceQualities/0/containerName", "value": "mc"}])
+        );
     }
 
     #[test]
@@ -134,7 +171,7 @@ mod tests {
             "name": "idle", "containerName": "", "permanent": null, "initialDelaySeconds": 1, "timeoutSeconds": 1,
             "successThreshold": 1, "failureThreshold": 1, "exec": {"command": ["a"]},
         });
-        let patch = set_defaults(&set(json!([{"name": "game"}]), quality));
+        let patch = set_defaults(&set(json!([{"name": "game"}]), quality), None);
         assert_eq!(
             serde_json::to_value(&patch).unwrap(),
             json!([
@@ -218,7 +255,7 @@ mod tests {
         #[test]
         fn idempotent_and_nothing_is_lost(set in any_set()) {
             let filled = filled(&set);
-            prop_assert_eq!(set_defaults(&filled).0, vec![]);
+            prop_assert_eq!(set_defaults(&filled, None).0, vec![]);
             let mut written = Vec::new();
             leaves(&set, "", &mut written);
             for (path, value) in written {

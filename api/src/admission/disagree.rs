@@ -1,6 +1,7 @@
 //! Two qualities that can want different states of one server, and which of them it gets (design §3.5).
 
 use super::{
+    action,
     field::{Field, quoted},
     finding::{About, Report},
     near::listed,
@@ -33,7 +34,7 @@ pub(super) fn check(qualities: &Field<'_>, report: &mut Report) {
                 report.warn(
                     About::Conflict,
                     qualities,
-                    format!("where both hold, {state} of {winner} wins over {other} of {loser}"),
+                    format!("{state} of {winner} wins over {other} of {loser}, where both are wanted"),
                 );
             }
         }
@@ -43,7 +44,7 @@ pub(super) fn check(qualities: &Field<'_>, report: &mut Report) {
 /// The states that a quality's actions name, `None` and templates excepted, each once.
 fn opinions(quality: &Field<'_>) -> Vec<OpsState> {
     let mut states: Vec<OpsState> = Vec::new();
-    for action in quality.get("serviceQualityAction").items() {
+    for action in quality.get("serviceQualityAction").items().take(action::MOST) {
         let state =
             action.get("opsState").value.as_str().filter(|text| !is_template(text)).map(OpsState::from);
         states.extend(state.filter(|state| *state != OpsState::None && !states.contains(state)));
@@ -76,17 +77,19 @@ mod tests {
             (quality("healthy", "{{.Result}}", "None"), None),
             (
                 quality("healthy", "None", "Maintaining"),
-                Some("where both hold, Maintaining of \"healthy\" wins over WaitToBeDeleted of \"idle\""),
+                Some(
+                    "Maintaining of \"healthy\" wins over WaitToBeDeleted of \"idle\", where both are wanted",
+                ),
             ),
             (
                 quality("broken", "Kill", "None"),
-                Some("where both hold, WaitToBeDeleted of \"idle\" wins over Kill of \"broken\""),
+                Some("WaitToBeDeleted of \"idle\" wins over Kill of \"broken\", where both are wanted"),
             ),
         ] {
             assert_eq!(said(json!([idle(), other])), Vec::from_iter(wanted), "{other}");
         }
         let equal = said(json!([quality("a", "Busy", "None"), quality("b", "Full", "None")]));
-        assert_eq!(equal, ["where both hold, Busy of \"a\" wins over Full of \"b\""]);
+        assert_eq!(equal, ["Busy of \"a\" wins over Full of \"b\", where both are wanted"]);
         let many: Vec<Value> = (0..64).map(|n| quality(&n.to_string(), &format!("S{n}"), "None")).collect();
         assert_eq!(said(json!(many)).len(), MOST);
     }

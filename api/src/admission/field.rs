@@ -7,7 +7,7 @@ use super::finding::Report;
 /// What is wanted where something else stands, and how it is written.
 pub(super) const TEXT: &str = "text; write it in quotes";
 /// As [`TEXT`].
-pub(super) const WHOLE: &str = "a whole number; write one, without quotes";
+pub(super) const WHOLE: &str = "a whole number; write one, as 5, without quotes";
 /// As [`TEXT`].
 pub(super) const TRUTH: &str = "true or false; write one of them, without quotes";
 /// As [`TEXT`].

@@ -1,6 +1,10 @@
 //! What is said about an object.
 
-use std::fmt;
+use std::{
+    collections::HashSet,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use serde::Serialize;
 use serde_json::Value;
@@ -28,8 +32,10 @@ pub(super) enum About {
     Conflict,
     /// A field that nobody here knows.
     Unknown,
-    /// What it costs, in time or processors.
-    Cost,
+    /// What the probes of so many servers cost.
+    Load,
+    /// What comes late.
+    Delay,
     /// A blemish.
     Blemish,
 }
@@ -46,19 +52,46 @@ pub struct Finding {
     /// What a warning is about; `None` of what is refused.
     #[serde(skip)]
     about: Option<About>,
-    /// What stands at the path.
+    /// Of what it is, wherever that stands in its list.
     #[serde(skip)]
-    value: Value,
+    subject: u64,
 }
 
 impl Finding {
-    /// Of what it is, wherever that stands in its list: the same of the same thing is the same mistake.
-    pub(super) fn subject(&self) -> (Vec<&str>, &Value) {
-        (place(&self.path).collect(), &self.value)
+    /// Of what it is: the same of the same thing is the same mistake, wherever that stands in its list.
+    pub(super) fn subject(&self) -> u64 {
+        self.subject
+    }
+
+    /// Whether it is about what so many servers cost, which changes with their number.
+    pub(super) fn is_about_load(&self) -> bool {
+        self.about == Some(About::Load)
     }
 }
 
-/// A path without the places in lists; keys of maps stay.
+/// The same for what is wrong as before: the entry of a list by its name (`within`), the place in it, and the value. What
+/// is wrong with a list or map as a whole is told from its message, or any change in it would be a new mistake.
+fn subject(within: &str, field: &Field<'_>, message: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    within.hash(&mut hasher);
+    place(&field.path).for_each(|step| step.hash(&mut hasher));
+    match field.value {
+        Value::Null => 0_u8.hash(&mut hasher),
+        Value::Bool(value) => value.hash(&mut hasher),
+        Value::Number(value) => value.hash(&mut hasher),
+        Value::String(value) => value.hash(&mut hasher),
+        Value::Array(_) | Value::Object(_) => message.hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
+fn hash(path: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    path.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// A path without the places in lists.
 fn place(path: &str) -> impl Iterator<Item = &str> {
     path.split(['[', ']']).filter(|step| step.is_empty() || !step.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -69,52 +102,71 @@ impl fmt::Display for Finding {
     }
 }
 
-/// The mistakes of an object, in the order of its fields. Nobody reads a thousand of them: further ones are not kept, so
-/// that what is sent to a webhook cannot make it hold more than was sent.
+/// The mistakes of an object, in the order of its fields. Nobody reads a thousand of them: there is a bound to both kinds, so
+/// that what is sent to a webhook cannot make it hold much more than was sent. Warnings never take an error's place.
 #[derive(Debug, Default)]
-pub(super) struct Report(Vec<Finding>);
+pub(super) struct Report {
+    findings: Vec<Finding>,
+    /// The name of the entry that is looked at.
+    within: String,
+    warnings: usize,
+    /// Hashes of the paths of errors.
+    refused: HashSet<u64>,
+}
 
-const MOST: usize = 1000;
+/// Errors. More than can be told, so that those of an old object can be told from new ones.
+const MOST: usize = 10_000;
+/// Warnings.
+const MOST_WARNINGS: usize = 200;
 
 /// An answer tells no more (webhook, MOST_MISTAKES).
 const LONG: usize = 50;
 
 impl Report {
     pub(super) fn refuse(&mut self, field: &Field<'_>, message: impl Into<String>) {
-        self.say(Severity::Error, field, None, message.into());
+        if !self.is_full() {
+            self.refused.insert(hash(&field.path));
+            self.say(Severity::Error, field, None, message.into());
+        }
     }
 
     pub(super) fn warn(&mut self, about: About, field: &Field<'_>, message: impl Into<String>) {
-        self.say(Severity::Warning, field, Some(about), message.into());
+        if self.warnings < MOST_WARNINGS {
+            self.warnings += 1;
+            self.say(Severity::Warning, field, Some(about), message.into());
+        }
     }
 
     fn say(&mut self, severity: Severity, field: &Field<'_>, about: Option<About>, message: String) {
-        if self.is_full() {
-            return;
-        }
-        let (path, value) = (field.path.clone(), field.value.clone());
-        self.0.push(Finding { severity, path, message, about, value });
+        let subject = subject(&self.within, field, &message);
+        self.findings.push(Finding { severity, path: field.path.clone(), message, about, subject });
     }
 
-    /// Whether no more is kept: looking on is of no use.
+    /// What is said from now on is said of the entry of this name; of none, where it is empty.
+    pub(super) fn within(&mut self, name: &str) {
+        const LONGEST: usize = 64;
+        self.within = name.chars().take(LONGEST).collect();
+    }
+
+    /// Whether no more errors are kept: looking on is of no use.
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= MOST
+        self.findings.len() - self.warnings >= MOST
     }
 
     /// Whether there are so many that nobody reads them all: what only helps to mend them is left out.
     pub(super) fn is_long(&self) -> bool {
-        self.0.len() >= LONG
+        self.findings.len() >= LONG
     }
 
     /// Whether something at the path is refused already.
     pub(super) fn refuses(&self, path: &str) -> bool {
-        self.0.iter().any(|finding| finding.severity == Severity::Error && finding.path == path)
+        self.refused.contains(&hash(path))
     }
 
     /// All of them: what is refused in the order of the fields, then the warnings, what matters most first.
     pub(super) fn into_findings(mut self) -> Vec<Finding> {
-        self.0.sort_by_key(|finding| (finding.severity, finding.about));
-        self.0
+        self.findings.sort_by_key(|finding| (finding.severity, finding.about));
+        self.findings
     }
 }
 

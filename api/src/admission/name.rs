@@ -17,6 +17,9 @@ pub(super) fn of_set(metadata: &Field<'_>, report: &mut Report) {
     const LONGEST_PREFIX: usize = LONGEST - 5;
     let (name, prefix) = (metadata.get("name"), metadata.get("generateName"));
     let generated = !name.is_set() && prefix.is_set();
+    if !generated && !name.is_set() {
+        return report.refuse(&name, "missing; write a name, as \"minecraft\", or generateName");
+    }
     let (field, longest) = if generated { (prefix, LONGEST_PREFIX) } else { (name, LONGEST) };
     let Some(text) = field.text(report) else { return };
     let judged = if generated { text.trim_end_matches('-') } else { text };

@@ -38,6 +38,7 @@ pub(super) fn check_all<'a>(
 ) {
     let mut names = BTreeSet::new();
     for quality in qualities.items_at_most(MOST, report) {
+        report.within(quality.get("name").value.as_str().unwrap_or_default());
         name(&quality, &mut names, report);
         let container = containers.meant(&quality, report);
         handler(&quality, container, report);
@@ -45,8 +46,9 @@ pub(super) fn check_all<'a>(
             for_kruise(&quality, report);
         }
         numbers(&quality, report);
-        action::check_all(&quality, report);
+        action::check_all(&quality, containers, report);
     }
+    report.within("");
 }
 
 fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Report) {
@@ -198,10 +200,11 @@ fn numbers(quality: &Field<'_>, report: &mut Report) {
         quality.get(key).value.as_i64().filter(|number| *number > 0).unwrap_or(default.into())
     };
     let (timeout, period) = (value("timeoutSeconds", TIMEOUT), value("periodSeconds", PERIOD));
-    // The default timeout is longer than the default period: who has written neither is not told of it.
-    if quality.get("timeoutSeconds").value.as_i64().is_some_and(|written| written > 0) && timeout > period {
+    // The default timeout is longer than the default period: nobody is told of what was filled in for them.
+    let is_default = (timeout, period) == (TIMEOUT.into(), PERIOD.into());
+    if timeout > period && !is_default {
         report.warn(
-            About::Cost,
+            About::Delay,
             &quality.get("timeoutSeconds"),
             format!("{timeout} s is over the period of {period} s: a slow probe makes the next ones late"),
         );

@@ -7,6 +7,7 @@ use super::{
     field::{Field, quoted},
     finding::{Finding, Report},
     near::{listed, suggestion},
+    shape,
     template::MOST_CONTAINERS,
 };
 
@@ -14,7 +15,8 @@ use super::{
 #[must_use]
 pub fn check_server(server: &Value) -> Vec<Finding> {
     let mut report = Report::default();
-    let spec = Field::root(server).get("spec");
+    let root = Field::root(server);
+    let spec = root.get("spec");
     spec.expect_map(&mut report);
     ops_state(&spec.get("opsState"), &mut report);
     for priority in ["updatePriority", "deletionPriority"].map(|key| spec.get(key)) {
@@ -24,6 +26,7 @@ pub fn check_server(server: &Value) -> Vec<Finding> {
     let containers = spec.get("containers");
     overrides(&containers, &mut report);
     in_the_pod(&containers, &Field::root(server).get("status").get("podStatus"), &mut report);
+    shape::check_server(&root, &mut report);
     report.into_findings()
 }
 

@@ -8,7 +8,7 @@ use super::{
     cost, disagree,
     field::{Field, shown},
     finding::{About, Finding, Report},
-    name, quality, strategy, template,
+    name, quality, shape, strategy, template,
 };
 
 /// What is wrong with a GameServerSet, as it was written: every mistake, what is refused first.
@@ -34,6 +34,7 @@ pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
     if !settings.node_prober {
         cost::check(&spec, &mut report);
     }
+    shape::check_set(&root, &mut report);
     let network = spec.get("network");
     if network.is_set() && settings.mode == Mode::Managed {
         report.warn(

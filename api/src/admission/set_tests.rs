@@ -154,7 +154,7 @@ fn qualities_need_a_name_a_container_and_one_probe() {
         (
             with_quality(&json!({"periodSeconds": "3"})),
             &[
-                "spec.serviceQualities[0].periodSeconds: \"3\" is not a whole number; write one, without quotes",
+                "spec.serviceQualities[0].periodSeconds: \"3\" is not a whole number; write one, as 5, without quotes",
             ],
         ),
         (
@@ -172,7 +172,7 @@ fn several_containers_need_a_choice() {
     let pods = json!({"spec": {"gameServerTemplate": {
         "metadata": {"annotations": {"gamewarden.dev/injected-containers": "istio, agent"}},
         "spec": {
-            "containers": [{"name": "game", "image": "i", "ports": [{"name": "rcon"}]}, {"name": "log", "image": "i"}],
+            "containers": [{"name": "game", "image": "i", "ports": [{"name": "rcon", "containerPort": 1}]}, {"name": "log", "image": "i"}],
             "initContainers": [
                 {"name": "mesh", "image": "i", "restartPolicy": "Always"}, {"name": "fetch", "image": "i"},
             ],
@@ -199,7 +199,10 @@ fn several_containers_need_a_choice() {
         ),
         (
             json!("nobody"),
-            format!("containerName \"nobody\" is not a container of gameServerTemplate (has: {choices})"),
+            format!(
+                "containerName \"nobody\" is not a container of gameServerTemplate (has: {choices}); one that others inject \
+                 is named in the template's annotation gamewarden.dev/injected-containers"
+            ),
         ),
     ] {
         assert_eq!(said(&named(name)), [format!("{at}: {message}")]);
@@ -271,7 +274,10 @@ fn actions_say_what_can_be_written_and_do_not_contradict_each_other() {
             "[0].labels[players]: \"a lot\" is no value of a label: it has other characters",
         ),
         (
-            json!([{"state": true, "opsState": "Kill"}, {"state": true, "opsState": "None"}, {"state": false}]),
+            json!([
+                {"state": true, "opsState": "Kill"}, {"state": true, "opsState": "None"},
+                {"state": false, "opsState": "None"},
+            ]),
             "[1].opsState: \"None\" contradicts spec.serviceQualities[0].serviceQualityAction[0], which is \"Kill\" for the \
              same answer (true); leave one of them",
         ),
@@ -464,6 +470,86 @@ fn every_warning_of_an_ordinary_set_is_shown_whole() {
         assert_eq!(finding.severity, Severity::Warning, "{finding}");
         assert_eq!(finding.warning(), finding.to_string(), "cut");
     }
+}
+
+#[test]
+fn fields_that_are_not_there_or_missing_or_of_another_type_are_told_at_every_level() {
+    let at = "spec.serviceQualities[0]";
+    let spec = |patch: Value| set(&json!({"spec": patch}));
+    for (set, wanted) in [
+        (spec(json!({"replica": 3})), "spec.replica: unknown field; did you mean \"replicas\"?".to_owned()),
+        (set(&json!({"serviceQualities": []})), "serviceQualities: unknown field".to_owned()),
+        (
+            spec(json!({"gameServerTemplate": {"serviceQualities": []}})),
+            "spec.gameServerTemplate.serviceQualities: unknown field".to_owned(),
+        ),
+        (
+            with_quality(&json!({"periodSecond": 3})),
+            format!("{at}.periodSecond: unknown field; did you mean \"periodSeconds\"?"),
+        ),
+        (
+            with_quality(&json!({"exec": null, "httpGet": {"port": 1, "httpHeaders": [{"name": "a"}]}})),
+            format!("{at}.httpGet.httpHeaders[0].value: missing; write it"),
+        ),
+        (
+            spec(json!({"updateStrategy": "OnDelete"})),
+            "spec.updateStrategy: \"OnDelete\" is not a map of fields; write \"name: value\"".to_owned(),
+        ),
+        (
+            spec(json!({"lifecycle": {"preDelete": 7}})),
+            "spec.lifecycle.preDelete: 7 is not a map of fields; write \"name: value\"".to_owned(),
+        ),
+        (
+            spec(json!({"gameServerTemplate": {"spec": {"containers": [
+                {"name": "minecraft", "image": "i", "env": [{"value": "x"}]},
+            ]}}})),
+            "spec.gameServerTemplate.spec.containers[0].env[0].name: missing; write it".to_owned(),
+        ),
+        (
+            set(&json!({"metadata": {"name": null}})),
+            "metadata.name: missing; write a name, as \"minecraft\", or generateName".to_owned(),
+        ),
+    ] {
+        assert_eq!(said(&set), [wanted], "{set:#}");
+    }
+    let actions = json!([{"state": true, "opState": "Kill"}, {"state": false, "opsState": "None"}]);
+    let at = format!("{at}.serviceQualityAction[0].opState");
+    assert_eq!(said(&with_actions(&actions)), [format!("{at}: unknown field; did you mean \"opsState\"?")]);
+}
+
+#[test]
+fn none_need_not_be_taken_back_and_an_answer_without_a_state_takes_nothing_back() {
+    let at = "spec.serviceQualities[0].serviceQualityAction";
+    let only = |actions: Value| said(&with_actions(&actions));
+    assert_eq!(
+        only(json!([{"state": false, "opsState": "None"}])),
+        [format!("warning: {at}: none for true: what false sets stays; add one, or permanent: true")]
+    );
+    for other in [
+        json!({"state": false}),
+        json!({"state": false, "labels": {"a": "b"}}),
+        json!({"state": false, "opsState": ""}),
+    ] {
+        assert_eq!(
+            only(json!([{"state": true, "opsState": "Kill"}, other])),
+            [format!("warning: {at}: no opsState for false: it stays Kill for ever; add opsState: None")]
+        );
+    }
+    // What an answer is for has to be known first.
+    let wrong = only(json!([{"state": "true", "opsState": "None"}, {"state": false, "opsState": "Kill"}]));
+    assert_eq!(
+        wrong,
+        [format!("{at}[0].state: \"true\" is not true or false; write one of them, without quotes")]
+    );
+}
+
+#[test]
+fn the_defaults_are_nothing_to_be_warned_of() {
+    let mut filled = with_quality(&json!({}));
+    let defaults = crate::admission::set_defaults(&filled, None);
+    json_patch::patch(&mut filled, &defaults).unwrap();
+    assert_eq!(said(&filled), [""; 0]);
+    assert_eq!(said(&with_quality(&json!({"periodSeconds": 1}))).len(), 1, "the default timeout is longer");
 }
 
 #[test]

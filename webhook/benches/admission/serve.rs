@@ -7,7 +7,7 @@ use gamewarden_certs::{self_signed, server_config};
 use gamewarden_runtime::{Metrics, Shutdown};
 use serde::Deserialize;
 use webhook::{
-    Answer, WebhookMetrics,
+    Answer, Refusal, WebhookMetrics,
     app::{self, Judge},
     review::{Malformed, Request},
     server::{Limits, Server},
@@ -73,8 +73,8 @@ fn floor() -> Judge {
         uid: String,
     }
     Arc::new(|body, _| {
-        let envelope: Envelope =
-            serde_json::from_slice(body).map_err(|error| Malformed::Json(error.to_string()))?;
+        let envelope: Envelope = serde_json::from_slice(body)
+            .map_err(|error| Refusal::from(Malformed::Json(error.to_string())))?;
         Ok(Answer::allow(&Request { uid: envelope.request.uid, ..Request::default() }))
     })
 }

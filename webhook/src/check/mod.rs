@@ -135,7 +135,7 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
             });
         }
         if kind == "GameServerSet" && group {
-            let defaults = set_defaults(&object.value);
+            let defaults = set_defaults(&object.value, None);
             if let Err(error) = json_patch::patch(&mut object.value, &defaults) {
                 said.unreadable.push(format!("{file}: defaults cannot be filled in: {error}"));
             }

@@ -143,22 +143,47 @@ async fn what_finds_no_memory_left_is_refused_at_once() {
         ..limits()
     })
     .await;
-    // One that takes all there is, and whose body is not there yet.
-    let body = review("slow", &json!(" ".repeat(450 * 1024)));
+    // What is only announced holds nothing.
+    let mut idle = begun(&served, MAX_BODY).await;
+    let body = review("slow", &json!(" ".repeat(500 * 1024)));
     let mut slow = begun(&served, body.len()).await;
-    let refused = served.send(post("/validate", review("u", &Value::Null))).await;
+    let (first, last) = body.split_at(body.len() - 1);
+    slow.write_all(first).await.unwrap();
+    let refused = async {
+        loop {
+            let answer = served.send(post("/validate", review("u", &Value::Null))).await;
+            if answer.code != StatusCode::OK {
+                return answer;
+            }
+        }
+    };
+    let refused = tokio::time::timeout(Duration::from_secs(4), refused).await.expect("never refused");
     assert_eq!(refused.code, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!(refused.message(), "too many requests are under way, try again");
     assert_eq!(served.counted("validate", "overloaded"), 1);
 
     // It is answered, and what it held is free again.
-    slow.write_all(&body).await.unwrap();
+    slow.write_all(last).await.unwrap();
     let mut start = [0; 12];
     slow.read_exact(&mut start).await.unwrap();
     assert_eq!(&start, b"HTTP/1.1 200");
     let answer = served.send(post("/validate", review("u", &Value::Null))).await;
     assert_eq!(answer.code, StatusCode::OK);
+    idle.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn more_connections_than_there_may_be_are_closed_at_once() {
+    let served = serve(Limits { connections: 2, ..limits() }).await;
+    let body = review("u", &Value::Null);
+    let (mut one, _two) = (served.connect("http/1.1").await, served.connect("http/1.1").await);
+    let mut third = TcpStream::connect(served.addr).await.unwrap();
+    let closed =
+        tokio::time::timeout(Duration::from_secs(10), third.read(&mut [0; 1])).await.expect("kept waiting");
+    assert!(matches!(closed, Ok(0) | Err(_)), "{closed:?}");
+    let answer = ask_on(&mut one, &body).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[tokio::test]
@@ -167,7 +192,7 @@ async fn what_would_take_more_memory_than_there_is_when_it_is_read_is_refused_un
     let objects = vec![json!({}); 100_000];
     let answer = served.send(post("/mutate", review("u", &json!(objects)))).await;
     assert_eq!(answer.code, StatusCode::PAYLOAD_TOO_LARGE);
-    assert_eq!(answer.message(), "body holds too many fields and values");
+    assert_eq!(answer.message(), "object holds too many fields and values");
     assert_eq!(served.counted("mutate", "too_large"), 1);
 }
 

@@ -18,7 +18,22 @@ use super::{
     finding::{About, Report},
     near::suggestion,
 };
-use schema::{Kind, Schema};
+use schema::{Kind, Others, Schema};
+
+/// Looks at a whole object of ours, but for the pods' part of a template. What is refused already is not said again.
+pub(super) fn check_set(set: &Field<'_>, report: &mut Report) {
+    whole(schema::SET, set, report);
+}
+
+/// As [`check_set`].
+pub(super) fn check_server(server: &Field<'_>, report: &mut Report) {
+    whole(schema::SERVER, server, report);
+}
+
+fn whole(kind: Kind, object: &Field<'_>, report: &mut Report) {
+    let trail = Trail { before: None, step: Step::Field("") };
+    Walk { schema: schema::kubernetes(), report }.check(kind, &trail, object.value);
+}
 
 /// Looks at a template's metadata and pod spec, and at its volume claims. What is refused already is not said again.
 pub(super) fn check(template: &Field<'_>, report: &mut Report) {
@@ -118,20 +133,26 @@ impl Walk<'_> {
 
     fn object(&mut self, of: usize, at: &Trail<'_>, entries: &Map<String, Value>) {
         let fields = self.schema.fields(of);
+        for field in fields.required.iter().filter(|field| entries.get(*field).is_none_or(Value::is_null)) {
+            let path = at.then(Step::Field(field)).path();
+            if !self.report.is_full() && !self.report.refuses(&path) {
+                self.report.refuse(&Field { path, value: &Value::Null }, "missing; write it");
+            }
+        }
         for (name, value) in entries {
             if self.report.is_full() {
                 return;
             }
             let at = at.then(Step::Field(name));
-            if let Some(kind) = fields.get(name) {
+            if let Some(kind) = fields.known.get(name) {
                 self.check(self.schema.kind(*kind), &at, value);
-            } else if !value.is_null() {
-                let near = suggestion(name, fields.keys().map(String::as_str), self.report);
-                self.report.warn(
-                    About::Unknown,
-                    &Field { path: at.path(), value },
-                    format!("unknown field{near}"),
-                );
+            } else if !value.is_null() && fields.others != Others::JudgedElsewhere && !self.report.is_full() {
+                let near = suggestion(name, fields.known.keys().map(String::as_str), self.report);
+                let field = Field { path: at.path(), value };
+                match fields.others {
+                    Others::Refused => self.report.refuse(&field, format!("unknown field{near}")),
+                    _ => self.report.warn(About::Unknown, &field, format!("unknown field{near}")),
+                }
             }
         }
     }
@@ -210,7 +231,7 @@ mod tests {
             ),
             (
                 json!({"spec": {"containers": [{}, {"ports": [{"containerPort": "80"}]}]}}),
-                "spec.containers[1].ports[0].containerPort: \"80\" is not a whole number; write one, without quotes",
+                "spec.containers[1].ports[0].containerPort: \"80\" is not a whole number; write one, as 5, without quotes",
             ),
             (
                 json!({"spec": {"containers": [{"ports": [{"containerPort": 3_000_000_000_u64}]}]}}),

@@ -1,13 +1,20 @@
-//! The shapes of the Kubernetes API's types, from the schemas that the types of this build carry.
+//! The shapes of the Kubernetes API's types, from the schemas that the types of this build carry, and of ours, from their
+//! definitions.
 
 use std::{
     collections::{BTreeMap, HashMap},
     sync::LazyLock,
 };
 
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PodTemplateSpec};
+use k8s_openapi::{
+    api::core::v1::{PersistentVolumeClaim, PodTemplateSpec},
+    apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
+};
+use kube::CustomResourceExt;
 use schemars::SchemaGenerator;
 use serde_json::Value;
+
+use crate::{GameServer, GameServerSet};
 
 /// What may stand in a place. What it holds is looked up in the [`Schema`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +48,10 @@ pub(super) const CLAIM: Kind = Kind::Object(2);
 
 /// What a container may use.
 pub(super) const RESOURCES: Kind = Kind::Object(3);
+/// A GameServerSet, by its definition.
+pub(super) const SET: Kind = Kind::Object(4);
+/// A GameServer, by its definition.
+pub(super) const SERVER: Kind = Kind::Object(5);
 
 const META_TYPE: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 const POD_TYPE: &str = "io.k8s.api.core.v1.PodSpec";
@@ -48,8 +59,28 @@ const CLAIM_TYPE: &str = "io.k8s.api.core.v1.PersistentVolumeClaim";
 const RESOURCES_TYPE: &str = "io.k8s.api.core.v1.ResourceRequirements";
 const QUANTITY_TYPE: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 
-/// The fields of an object, each with the number of its kind.
-type Fields = BTreeMap<String, usize>;
+/// The fields of an object.
+#[derive(Debug, Default)]
+pub(super) struct Fields {
+    /// Each with the number of its kind.
+    pub(super) known: BTreeMap<String, usize>,
+    /// Those that have to be there.
+    pub(super) required: Vec<String>,
+    /// What becomes of others.
+    pub(super) others: Others,
+}
+
+/// What becomes of fields that are not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Others {
+    /// They are kept, and the API server may know them.
+    #[default]
+    Kept,
+    /// They are kept, and judged elsewhere.
+    JudgedElsewhere,
+    /// kubectl refuses them, and the API server drops them.
+    Refused,
+}
 
 /// All shapes.
 #[derive(Debug, Default)]
@@ -72,7 +103,8 @@ impl Schema {
 
     /// The fields of an object.
     pub(super) fn fields(&self, number: usize) -> &Fields {
-        static NONE: Fields = Fields::new();
+        static NONE: Fields =
+            Fields { known: BTreeMap::new(), required: Vec::new(), others: Others::JudgedElsewhere };
         self.objects.get(number).unwrap_or(&NONE)
     }
 
@@ -81,21 +113,31 @@ impl Schema {
         generator.subschema_for::<PodTemplateSpec>();
         generator.subschema_for::<PersistentVolumeClaim>();
         let definitions = generator.take_definitions(true);
-        let mut reading =
-            Reading { definitions: &definitions, schema: Self::default(), known: HashMap::new() };
+        let mut reading = Reading {
+            definitions: &definitions,
+            others: Others::Kept,
+            schema: Self::default(),
+            known: HashMap::new(),
+        };
         // In the order of the constants.
-        for name in [META_TYPE, POD_TYPE, CLAIM_TYPE, RESOURCES_TYPE] {
+        let types = [META_TYPE, POD_TYPE, CLAIM_TYPE, RESOURCES_TYPE];
+        types.iter().for_each(|name| {
             reading.object_of(name);
-        }
-        for name in [META_TYPE, POD_TYPE, CLAIM_TYPE, RESOURCES_TYPE] {
-            reading.fill(name);
-        }
+        });
+        let [set, server] = ["GameServerSet", "GameServer"].map(|name| reading.object_of(name));
+        types.iter().for_each(|name| reading.fill(name));
+        // Ours are in the form of the API server.
+        reading.others = Others::Refused;
+        reading.definition(set, GameServerSet::crd());
+        reading.definition(server, GameServer::crd());
         reading.schema
     }
 }
 
 struct Reading<'d> {
     definitions: &'d serde_json::Map<String, Value>,
+    /// What becomes of unknown fields of what is read now.
+    others: Others,
     schema: Schema,
     /// The objects that have a number already: types may hold themselves.
     known: HashMap<String, usize>,
@@ -104,21 +146,54 @@ struct Reading<'d> {
 impl Reading<'_> {
     fn object_of(&mut self, name: &str) -> usize {
         let number = self.schema.objects.len();
-        self.schema.objects.push(Fields::new());
+        self.schema.objects.push(Fields::default());
         self.known.insert(name.to_owned(), number);
         number
     }
 
     fn fill(&mut self, name: &str) {
-        let number = self.known.get(name).copied();
-        let properties = self.definitions.get(name).and_then(|schema| schema["properties"].as_object());
-        let (Some(number), Some(properties)) = (number, properties) else { return };
-        let mut fields = Fields::new();
-        for (field, schema) in properties {
-            let kind = self.kind(schema);
-            fields.insert(field.clone(), self.number(kind));
+        let definitions = self.definitions;
+        if let (Some(number), Some(schema)) = (self.known.get(name).copied(), definitions.get(name)) {
+            self.fill_from(number, schema);
+            if let Some(object) = self.schema.objects.get_mut(number) {
+                object.required.retain(|field| is_due(name, field));
+            }
         }
-        self.schema.objects[number] = fields;
+    }
+
+    fn fill_from(&mut self, number: usize, schema: &Value) {
+        let mut known = BTreeMap::new();
+        for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
+            let kind = self.kind(schema);
+            known.insert(field.clone(), self.number(kind));
+        }
+        let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let required = required.map(str::to_owned).collect();
+        let kept = schema["x-kubernetes-preserve-unknown-fields"] == true;
+        let others = if kept { Others::JudgedElsewhere } else { self.others };
+        if let Some(object) = self.schema.objects.get_mut(number) {
+            *object = Fields { known, required, others };
+        }
+    }
+
+    /// One of ours, whose metadata the definition leaves to the API server, as it does `apiVersion` and `kind`.
+    fn definition(&mut self, number: usize, crd: CustomResourceDefinition) {
+        let version = crd.spec.versions.into_iter().next();
+        let schema = version.and_then(|version| version.schema?.open_api_v3_schema);
+        // A schema has no keys that are not text.
+        let mut schema = serde_json::to_value(schema).unwrap_or_default();
+        if let Some(properties) = schema["properties"].as_object_mut() {
+            // Nobody writes it but the controller.
+            properties.insert("status".to_owned(), Value::Null);
+        }
+        self.fill_from(number, &schema);
+        let fields = [("apiVersion", Kind::Text), ("kind", Kind::Text), ("metadata", METADATA)];
+        for (field, kind) in fields {
+            let kind = self.number(kind);
+            if let Some(object) = self.schema.objects.get_mut(number) {
+                object.known.insert(field.to_owned(), kind);
+            }
+        }
     }
 
     fn number(&mut self, kind: Kind) -> usize {
@@ -145,7 +220,13 @@ impl Reading<'_> {
                 let of = self.kind(&schema["items"]);
                 Kind::List(self.number(of))
             }
-            (Some("object"), _) if schema["additionalProperties"].is_object() => {
+            (Some("object"), _) if schema["properties"].is_object() => {
+                let number = self.schema.objects.len();
+                self.schema.objects.push(Fields::default());
+                self.fill_from(number, schema);
+                Kind::Object(number)
+            }
+            (Some("object"), _) => {
                 let of = self.kind(&schema["additionalProperties"]);
                 Kind::Map(self.number(of))
             }
@@ -171,6 +252,18 @@ impl Reading<'_> {
     }
 }
 
+/// Whether the API server misses a field that its types call required. It does not miss names that may be empty, and
+/// containers have a rule of their own.
+fn is_due(of: &str, field: &str) -> bool {
+    const NAMED: [&str; 4] = ["EnvVar", "Volume", "VolumeDevice", "VolumeMount"];
+    let of = of.rsplit('.').next().unwrap_or_default();
+    match field {
+        "containers" | "metadata" | "value" => false,
+        "name" => NAMED.contains(&of),
+        _ => true,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,7 +273,7 @@ mod tests {
         let schema = kubernetes();
         let field = |object: Kind, name: &str| {
             let Kind::Object(object) = object else { panic!("{object:?} has no fields") };
-            schema.kind(schema.fields(object)[name])
+            schema.kind(schema.fields(object).known[name])
         };
         let item = |kind: Kind| match kind {
             Kind::List(of) | Kind::Map(of) => schema.kind(of),
@@ -201,6 +294,6 @@ mod tests {
         assert_eq!(item(field(field(CLAIM, "spec"), "accessModes")), Kind::Text);
         // Each of the API's types once, and none of them lost.
         assert!((100..200).contains(&schema.objects.len()), "{}", schema.objects.len());
-        assert!(schema.objects.iter().all(|fields| !fields.is_empty()));
+        assert!(schema.objects.iter().all(|fields| !fields.known.is_empty()));
     }
 }
