@@ -2,7 +2,9 @@
 //! open go on.
 //!
 //! What could not be served with is not taken, and the one that is served goes on: garbage, a key that does not fit,
-//! another name, one that its own `ca.crt` did not sign, one that is not valid by this clock.
+//! another name, one that `ca.crt` beside it did not sign, one that is not valid by this clock. A `ca.crt` that cannot be
+//! read counts as none, and with none who signed is not checked: the controller heals it, and meanwhile serving is better
+//! than not.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -15,7 +15,7 @@ use std::error::Error as _;
 use std::fmt::Debug;
 use std::future::ready;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
 use jiff::Timestamp;
@@ -29,9 +29,11 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::configurations::{self, Bundles};
+use crate::contest::Contest;
 use crate::issue::IssueError;
 use crate::metrics::{Certificate, KeeperMetrics};
 use crate::news::News;
@@ -85,6 +87,17 @@ pub enum KeepError {
         /// Why not.
         source: Box<kube::Error>,
     },
+    /// The API server refuses every change of it.
+    #[error(
+        "Secret {name} is immutable, so nobody can change it: delete it (kubectl -n {namespace} delete secret {name}), \
+         and it is made anew"
+    )]
+    Immutable {
+        /// Its namespace.
+        namespace: String,
+        /// Which one.
+        name: String,
+    },
     /// A certificate could not be made.
     #[error(transparent)]
     Issue(#[from] IssueError),
@@ -135,6 +148,9 @@ pub struct Keeper {
     metrics: KeeperMetrics,
     news: News,
     agreed: Option<Agreed>,
+    /// The bundle that this process has published last.
+    published: Option<BTreeSet<Ca>>,
+    contest: Contest,
 }
 
 /// Since when this process has seen the bundle everywhere.
@@ -170,6 +186,8 @@ impl Keeper {
             metrics,
             config,
             agreed: None,
+            published: None,
+            contest: Contest::default(),
         }
     }
 
@@ -177,27 +195,29 @@ impl Keeper {
     pub async fn run(mut self, watch: Client, stop: CancellationToken) {
         let changed = Arc::new(Notify::new());
         let watches = self.watches(&watch, &changed);
-        let work = async {
-            let mut failures = 0;
-            loop {
-                let wait = match self.settle().await {
-                    Ok(wait) => {
-                        failures = 0;
-                        self.news.works();
-                        wait
-                    }
-                    Err(error) => self.failed(&error, &mut failures).await,
-                };
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = changed.notified() => {}
-                }
-            }
-        };
         tokio::select! {
             () = stop.cancelled() => {}
             () = watches => {}
-            () = work => {}
+            () = self.work(&changed) => {}
+        }
+    }
+
+    /// Looks when the time has come or something has changed, for ever.
+    async fn work(&mut self, changed: &Notify) {
+        let mut failures = 0;
+        loop {
+            match self.settle().await {
+                Ok(wait) => {
+                    failures = 0;
+                    self.news.works();
+                    tokio::select! {
+                        () = sleep(wait) => {}
+                        () = changed.notified() => {}
+                    }
+                }
+                // Changes wait for as long, too: they may be why it fails, and our own writes are changes.
+                Err(error) => sleep(self.failed(&error, &mut failures).await).await,
+            }
         }
     }
 
@@ -244,12 +264,21 @@ impl Keeper {
                 self.metrics.seen(&look.snapshot);
                 return Ok(plan.again);
             }
+            let is_again = plan.step == Step::Publish && self.published.as_ref() == Some(&plan.bundle);
+            let wait = self.contest.wait(Instant::now());
+            if is_again && !wait.is_zero() {
+                self.metrics.seen(&look.snapshot);
+                return Ok(wait);
+            }
             for problem in look.authority.problems.iter() {
                 tracing::warn!(%problem, secret = self.config.ca_secret, "a part of the Secret cannot be read");
             }
             match self.carry_out(&look, &plan, now).await {
                 Err(error) if error.is_conflict() => tracing::info!(why, "somebody else was faster"),
                 result => result?,
+            }
+            if is_again && self.contest.written_again(Instant::now()) {
+                self.contested().await;
             }
         }
         Err(KeepError::Unsettled { why })
@@ -339,7 +368,23 @@ impl Keeper {
         Ok(())
     }
 
-    async fn publish(&self, look: &Look, plan: &Plan) -> Result<(), KeepError> {
+    /// Something else writes the caBundles, too, as often as this does.
+    async fn contested(&mut self) {
+        let name = &self.config.configuration;
+        let wait = self.contest.wait(Instant::now());
+        tracing::warn!(?wait, "something else keeps writing the caBundle, it is written again more slowly");
+        self.metrics.contests.inc();
+        self.news
+            .contested(&format!(
+                "Something else keeps writing the caBundle of the webhook configurations {name}; requests are refused \
+                 in between. managedFields name it (kubectl get mutatingwebhookconfigurations,\
+                 validatingwebhookconfigurations {name} -o yaml --show-managed-fields): have it ignore \
+                 webhooks[].clientConfig.caBundle"
+            ))
+            .await;
+    }
+
+    async fn publish(&mut self, look: &Look, plan: &Plan) -> Result<(), KeepError> {
         let cas = plan.bundle.iter().filter_map(|ca| look.known.iter().find(|known| known.facts == *ca));
         let bundle: String = cas.map(|ca| read::pem(&ca.der)).collect();
         for configuration in &look.configurations {
@@ -355,7 +400,9 @@ impl Keeper {
                 .map_err(|e| unwritten("the webhook configuration", &name)(kube::Error::SerdeError(e)))?;
             let params = PatchParams { field_manager: Some("gamewarden".to_owned()), ..Default::default() };
             api.patch(&name, &params, &patch).await.map_err(unwritten("the webhook configuration", &name))?;
+            self.metrics.bundle_writes.inc();
         }
+        self.published = Some(plan.bundle.clone());
         Ok(())
     }
 
@@ -366,6 +413,10 @@ impl Keeper {
         type_: &str,
         data: BTreeMap<String, ByteString>,
     ) -> Result<(), KeepError> {
+        if before.is_some_and(|secret| secret.immutable == Some(true)) {
+            let namespace = self.config.namespace.clone();
+            return Err(KeepError::Immutable { namespace, name: name.to_owned() });
+        }
         let secret = secrets::written(before, (&self.config.namespace, name, type_), data);
         let params = PostParams { field_manager: Some("gamewarden".to_owned()), ..Default::default() };
         let written = match before {

@@ -2,6 +2,7 @@
 
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
+use tokio::time::advance;
 
 use super::*;
 use crate::fake_api::{EVENTS, FakeApi, MUTATING, SECRETS, VALIDATING};
@@ -169,8 +170,8 @@ async fn two_at_once_do_no_harm() {
     }
 }
 
-#[tokio::test]
-async fn people_are_told_once_when_it_cannot_do_its_work() {
+#[tokio::test(start_paused = true)]
+async fn people_are_told_when_it_cannot_do_its_work_and_again_while_it_lasts() {
     let api = FakeApi::new();
     let mut keeper = keeper(&api);
     api.forbid(Some(SECRETS));
@@ -184,6 +185,13 @@ async fn people_are_told_once_when_it_cannot_do_its_work() {
     }
     assert_eq!(api.events(), ["CertificateRenewalFailed"]);
     assert_eq!(keeper.metrics.failures.get(), 6);
+    // Events are gone after an hour.
+    for (minutes, events) in [(29, 1), (1, 2), (29, 2), (1, 3)] {
+        advance(Duration::from_secs(minutes * 60)).await;
+        let error = keeper.settle().await.unwrap_err();
+        keeper.failed(&error, &mut failures).await;
+        assert_eq!(api.events().len(), events);
+    }
     // One that could not be written is tried again with the next failure.
     keeper.news.works();
     api.forbid(Some("/api/v1"));
@@ -192,8 +200,106 @@ async fn people_are_told_once_when_it_cannot_do_its_work() {
     assert!(EVENTS.starts_with("/api/v1"));
     api.forbid(Some(SECRETS));
     keeper.failed(&error, &mut failures).await;
-    assert_eq!(api.events().len(), 2);
+    assert_eq!(api.events().len(), 4);
     api.forbid(None);
     keeper.settle().await.unwrap();
     check(&api);
+}
+
+/// Empties the bundles, as a tool does that knows a configuration without one.
+fn blank(api: &FakeApi) {
+    for path in [MUTATING, VALIDATING] {
+        let mut configuration = api.get(path).unwrap();
+        for webhook in configuration["webhooks"].as_array_mut().unwrap() {
+            webhook["clientConfig"].as_object_mut().unwrap().remove("caBundle");
+        }
+        api.put(path, configuration);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_keeps_writing_the_bundles_is_told_and_slows_it_down() {
+    let api = FakeApi::new();
+    let mut keeper = keeper(&api);
+    keeper.settle().await.unwrap();
+    assert_eq!(api.events(), ["CertificateRotated"; 2]);
+    for _ in 0..10 {
+        blank(&api);
+        keeper.settle().await.unwrap();
+        check(&api);
+    }
+    assert_eq!((api.events().len(), keeper.metrics.contests.get()), (2, 0));
+    // Each time it waits for longer, whatever changes meanwhile.
+    let mut waits = Vec::new();
+    for round in 1..=40 {
+        blank(&api);
+        if round > 1 {
+            let wait = keeper.settle().await.unwrap();
+            let writes = api.writes();
+            advance(wait / 2).await;
+            assert_eq!(keeper.settle().await.unwrap(), wait - wait / 2);
+            assert_eq!(api.writes(), writes);
+            advance(wait - wait / 2).await;
+            waits.push(wait.as_secs());
+        }
+        keeper.settle().await.unwrap();
+        check(&api);
+        assert_eq!(keeper.metrics.contests.get(), round);
+    }
+    assert_eq!(waits[..8], [1, 2, 4, 8, 16, 32, 60, 60]);
+    // 40 rounds take more than half an hour: told twice.
+    assert_eq!(api.events()[2..], ["CertificateBundleContested"; 2]);
+    // A rotation does not wait for the end of it: another bundle is nobody's answer to ours.
+    edit(&api, "ca", |object| object["metadata"]["annotations"] = json!({crate::ROTATE: ""}));
+    keeper.settle().await.unwrap();
+    check(&api);
+    let writes = keeper.metrics.bundle_writes.get();
+    assert_eq!(writes, 2 * (1 + 10 + 40 + 1));
+    advance(Duration::from_secs(600)).await;
+    blank(&api);
+    keeper.settle().await.unwrap();
+    check(&api);
+    assert_eq!(keeper.metrics.contests.get(), 40);
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_do_not_hurry_what_fails() {
+    let api = FakeApi::new();
+    let mut keeper = keeper(&api);
+    let metrics = keeper.metrics.clone();
+    api.forbid(Some(SECRETS));
+    let changed = Notify::new();
+    let changes = async {
+        for _ in 0..600 {
+            changed.notify_one();
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        () = keeper.work(&changed) => {}
+        () = changes => {}
+    }
+    // After 0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5 seconds.
+    assert_eq!(metrics.failures.get(), 7);
+}
+
+#[tokio::test]
+async fn what_to_do_about_an_immutable_secret_is_said() {
+    for (name, broken) in [("tls", "tls.crt"), ("ca", "ca.crt")] {
+        let api = FakeApi::new();
+        let mut keeper = keeper(&api);
+        keeper.settle().await.unwrap();
+        edit(&api, name, |object| object["immutable"] = json!(true));
+        keeper.settle().await.unwrap();
+        edit(&api, name, |object| drop(object["data"].as_object_mut().unwrap().remove(broken)));
+        let error = keeper.settle().await.unwrap_err();
+        let todo = format!(
+            "Secret {name} is immutable, so nobody can change it: delete it (kubectl -n games delete secret {name}), and it \
+             is made anew"
+        );
+        assert_eq!(error.told(), todo);
+        api.delete(&format!("{SECRETS}/{name}"));
+        keeper.settle().await.unwrap();
+        check(&api);
+    }
 }

@@ -11,6 +11,7 @@
 //! ```
 
 mod configurations;
+mod contest;
 #[cfg(test)]
 mod fake_api;
 mod follower;

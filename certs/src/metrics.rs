@@ -37,14 +37,21 @@ pub struct KeeperMetrics {
     not_after: Family<CertificateLabel, Gauge>,
     renewals: Family<CertificateLabel, Counter>,
     pub(crate) failures: Counter,
+    pub(crate) bundle_writes: Counter,
+    pub(crate) contests: Counter,
 }
 
 impl KeeperMetrics {
     /// New metrics, registered.
     #[must_use]
     pub fn registered(registry: &mut Registry) -> Self {
-        let metrics =
-            Self { not_after: Family::default(), renewals: Family::default(), failures: Counter::default() };
+        let metrics = Self {
+            not_after: Family::default(),
+            renewals: Family::default(),
+            failures: Counter::default(),
+            bundle_writes: Counter::default(),
+            contests: Counter::default(),
+        };
         registry.register(
             "gamewarden_certificate_not_after_timestamp_seconds",
             "When the certificate expires, as the controller that leads has last seen it",
@@ -59,6 +66,16 @@ impl KeeperMetrics {
             "gamewarden_certificate_failures",
             "Times that certificates could not be looked after; each is tried again",
             metrics.failures.clone(),
+        );
+        registry.register(
+            "gamewarden_certificate_bundle_writes",
+            "Webhook configurations whose caBundles were not what they should be and were written",
+            metrics.bundle_writes.clone(),
+        );
+        registry.register(
+            "gamewarden_certificate_bundle_contests",
+            "Times that the caBundles were written again although that had been too often: something else writes them, too",
+            metrics.contests.clone(),
         );
         for certificate in [Certificate::Ca, Certificate::Serving] {
             // There from the beginning, so that the first one is an increase.

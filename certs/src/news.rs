@@ -1,13 +1,19 @@
 //! What people are told about certificates: events on the webhook's Deployment, which everybody may read.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::api::{ObjectMeta, PostParams};
 use kube::{Api, Client};
+use tokio::time::Instant;
 
 const COMPONENT: &str = "gamewarden-certificates";
+
+/// Events are kept for an hour. What lasts is said again after this long, so that there always is one.
+const REMIND: Duration = Duration::from_secs(30 * 60);
 
 /// Tells. An event that cannot be written is logged, and stops nothing.
 pub(crate) struct News {
@@ -15,8 +21,10 @@ pub(crate) struct News {
     deployments: Api<Deployment>,
     namespace: String,
     name: String,
-    /// People know that it does not work.
-    told: bool,
+    /// Since when people know that it does not work.
+    told_failure: Option<Instant>,
+    /// Since when they know that something else writes the bundles.
+    told_contest: Option<Instant>,
 }
 
 impl News {
@@ -26,19 +34,27 @@ impl News {
             deployments: Api::namespaced(client, namespace),
             namespace: namespace.to_owned(),
             name: deployment.to_owned(),
-            told: false,
+            told_failure: None,
+            told_contest: None,
         }
     }
 
     /// It works (again).
     pub(crate) fn works(&mut self) {
-        self.told = false;
+        self.told_failure = None;
     }
 
-    /// It does not; said once until it works again.
+    /// It does not; said once, and again while it lasts.
     pub(crate) async fn fails(&mut self, why: &str) {
-        if !self.told {
-            self.told = self.say("Warning", "CertificateRenewalFailed", why).await;
+        if is_due(self.told_failure) && self.say("Warning", "CertificateRenewalFailed", why).await {
+            self.told_failure = Some(Instant::now());
+        }
+    }
+
+    /// Something else writes the bundles, too; said once, and again while it lasts.
+    pub(crate) async fn contested(&mut self, what: &str) {
+        if is_due(self.told_contest) && self.say("Warning", "CertificateBundleContested", what).await {
+            self.told_contest = Some(Instant::now());
         }
     }
 
@@ -84,4 +100,8 @@ impl News {
         }
         written.is_ok()
     }
+}
+
+fn is_due(told: Option<Instant>) -> bool {
+    told.is_none_or(|told| told.elapsed() >= REMIND)
 }

@@ -261,6 +261,7 @@ fn bundle(seen: &Snapshot) -> BTreeSet<Ca> {
 }
 
 /// Who signed the leaf that is in service, whatever clocks say about it.
+/// It gets published, so whoever may write the serving Secret may have a CA trusted (docs/certificates.md says so).
 fn issuer(seen: &Snapshot) -> Option<Ca> {
     seen.leaf.and_then(|leaf| leaf.issuer)
 }

@@ -44,6 +44,12 @@ struct CheckInstallArgs {
     /// The definitions have to be exactly those of this release.
     #[arg(long)]
     own_definitions: bool,
+    /// Namespace in which sets are tried, as dry runs: one that the webhook is asked about, so not the chart's own.
+    #[arg(long, default_value = "default", value_name = "NAMESPACE")]
+    try_in: String,
+    /// There is no webhook (webhook.replicas=0), and no configurations that ask one.
+    #[arg(long)]
+    without_webhook: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -183,6 +189,8 @@ impl CheckInstallArgs {
             namespace: self.namespace,
             patience: Duration::from_secs(self.timeout_seconds),
             own_definitions: self.own_definitions,
+            try_in: self.try_in,
+            has_webhook: !self.without_webhook,
         };
         Ok(install::run(client, &config, &process.shutdown, &mut io::stdout()).await?)
     }

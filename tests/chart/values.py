@@ -14,8 +14,8 @@ CHART = ["helm", "template", "gamewarden", "charts/gamewarden", "--namespace", "
 DIGEST = "sha256:" + "ab" * 32
 
 
-def render(values):
-    out = subprocess.run(CHART + ["--values", "-"], input=json.dumps(values), text=True, capture_output=True)
+def render(values, chart=CHART):
+    out = subprocess.run(chart + ["--values", "-"], input=json.dumps(values), text=True, capture_output=True)
     if out.returncode:
         sys.exit(f"values.py: {values}: {out.stderr}")
     documents = [d for d in yaml.safe_load_all(out.stdout) if d]
@@ -108,6 +108,7 @@ case("crds.enabled", False,
 
 # The one value it can have; tests/chart/values has the others.
 render({"workloads": {"mode": "managed"}})
+assert "--workloads-mode=managed" in container("webhook", "args")(DEFAULT), "the rules are not told of the mode"
 touched.add("workloads.mode")
 
 test_image = lambda o: o["Pod", "gamewarden-test"]["spec"]["containers"][0]["image"]
@@ -178,6 +179,21 @@ placed = render({"controller": {"nodeSelector": {"a": "b"}, "tolerations": [{"op
 assert placed["Pod", "gamewarden-test"]["spec"]["nodeSelector"] == {"a": "b"}, "the test's nodeSelector"
 assert placed["Pod", "gamewarden-test"]["spec"]["tolerations"] == [{"operator": "Exists"}], "the test's tolerations"
 
+# It tries sets where the webhook is asked, and may do so there alone; without a webhook it expects none.
+test_args = lambda o: o["Pod", "gamewarden-test"]["spec"]["containers"][0]["args"]
+case("webhook.replicas", 0, lambda o: "--without-webhook" in test_args(o), True)
+tried = DEFAULT["Role", "gamewarden-test-sets"]["metadata"]["namespace"]
+[left_out] = DEFAULT["MutatingWebhookConfiguration", "gamewarden"]["webhooks"][0]["namespaceSelector"]["matchExpressions"]
+assert f"--try-in={tried}" in test_args(DEFAULT) and tried not in left_out["values"], tried
+for kind in ("Role", "RoleBinding"):
+    hook = DEFAULT[kind, "gamewarden-test-sets"]["metadata"]
+    assert hook["annotations"]["helm.sh/hook-delete-policy"] == "before-hook-creation,hook-succeeded", hook
+    assert hook["namespace"] == tried, hook
+for kind in ("Role", "ClusterRole"):
+    assert "gameserversets\"" not in json.dumps(DEFAULT[kind, "gamewarden-test"]["rules"]), f"{kind}: sets elsewhere"
+in_default = render({}, CHART[:4] + ["--namespace", "default"])
+assert in_default["Role", "gamewarden-test-sets"]["metadata"]["namespace"] == "kube-public", "the webhook is not asked there"
+
 argument = lambda text: lambda o: text in container("controller", "args")(o)
 case("certificates.provider", "cert-manager", argument("--certificate-provider=self-managed"), False)
 case("certificates.provider", "cert-manager", exists("Certificate", "gamewarden-webhook"), True)
@@ -186,9 +202,9 @@ case("certificates.servingValidity", "11h", argument("--certificate-validity=11h
 case("certificates.caPropagation", "12s", argument("--ca-propagation=12s"), True)
 
 # cert-manager does all of it, into the Secret that the webhook reads; the controller may read no Secret.
-theirs = render({"certificates": {"provider": "cert-manager", "caValidity": "10h", "servingValidity": "11h"}})
+theirs = render({"certificates": {"provider": "cert-manager", "caValidity": "40h", "servingValidity": "11h"}})
 ca, leaf = (theirs["Certificate", name]["spec"] for name in ("gamewarden-webhook-ca", "gamewarden-webhook"))
-assert (ca["duration"], leaf["duration"], ca["isCA"]) == ("10h", "11h", True), (ca, leaf)
+assert (ca["duration"], leaf["duration"], ca["isCA"]) == ("40h", "11h", True), (ca, leaf)
 assert f"--certificate-secret={leaf['secretName']}" in container("webhook", "args")(theirs), leaf
 assert leaf["issuerRef"]["name"] == "gamewarden-webhook-ca", leaf
 assert theirs["Issuer", "gamewarden-webhook-ca"]["spec"]["ca"]["secretName"] == ca["secretName"], ca

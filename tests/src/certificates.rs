@@ -2,20 +2,25 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
-use k8s_openapi::api::{
-    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
-    core::v1::{Pod, Secret},
+use anyhow::{Context, Result, bail, ensure};
+use k8s_openapi::{
+    ByteString,
+    api::{
+        admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
+        apps::v1::Deployment,
+        core::v1::{Event, Pod, Secret},
+    },
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams},
+    api::{ListParams, Patch, PatchParams},
 };
 use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
-use serde_json::json;
+use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 use tokio_rustls::TlsConnector;
 
@@ -72,6 +77,41 @@ impl Certificates {
         text(&found, key).with_context(|| format!("Secret {secret} has no {key}"))
     }
 
+    /// What has been told about certificates that were rotated, by the names of the events.
+    ///
+    /// # Errors
+    /// They cannot be listed.
+    pub async fn told(&self) -> Result<BTreeMap<String, String>> {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let rotations =
+            "reason=CertificateRotated,involvedObject.kind=Deployment,involvedObject.name=gamewarden-webhook";
+        let list = events.list(&ListParams::default().fields(rotations)).await?;
+        Ok(list.into_iter().map(|event| (event.name_any(), event.message.unwrap_or_default())).collect())
+    }
+
+    /// Waits until all of `wanted` have been told that were not told `before`, each as the beginning of a message.
+    ///
+    /// # Errors
+    /// One is not.
+    pub async fn told_since(&self, before: &BTreeMap<String, String>, wanted: &[&str]) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut told = self.told().await?;
+            told.retain(|name, _| !before.contains_key(name));
+            let mut messages: Vec<&String> = told.values().collect();
+            let mut take = |begin: &&&str| {
+                let found = messages.iter().position(|message| message.starts_with(**begin));
+                found.map(|index| messages.swap_remove(index)).is_none()
+            };
+            let missing: Vec<_> = wanted.iter().filter(&mut take).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "not told: {missing:?}, but {told:?}");
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// Asks for another certificate, as people do it.
     ///
     /// # Errors
@@ -100,11 +140,9 @@ impl Certificates {
     pub async fn published(&self, ca: &str) -> Result<String> {
         let has = |bundle: &Option<String>| bundle.as_ref().is_some_and(|bundle| bundle.contains(ca.trim()));
         let what = "every caBundle has the CA";
-        let all = |c: &ValidatingWebhookConfiguration| validating(c).iter().all(has);
-        let one = wait::one(&self.validating(), CONFIGURATION, what, all).await?;
-        let all = |c: &MutatingWebhookConfiguration| mutating(c).iter().all(has);
-        let other = wait::one(&self.mutating(), CONFIGURATION, what, all).await?;
-        let bundles = validating(&one).into_iter().chain(mutating(&other)).flatten();
+        let one = wait::one(&self.validating(), CONFIGURATION, what, |c| bundles(c).iter().all(has)).await?;
+        let other = wait::one(&self.mutating(), CONFIGURATION, what, |c| bundles(c).iter().all(has)).await?;
+        let bundles = bundles(&one).into_iter().chain(bundles(&other)).flatten();
         bundles.max_by_key(String::len).context("no webhooks")
     }
 
@@ -116,7 +154,12 @@ impl Certificates {
         let wanted = self.text(SERVING_SECRET, "tls.crt").await?;
         let wanted = CertificateDer::from_pem_slice(wanted.as_bytes())?;
         let deadline = Instant::now() + Duration::from_secs(10);
-        for pod in controller::pods(&self.client, "webhook").await? {
+        let pods = controller::pods(&self.client, "webhook").await?;
+        let deployments: Api<Deployment> = Api::namespaced(self.client.clone(), NAMESPACE);
+        let replicas = deployments.get("gamewarden-webhook").await?.spec.and_then(|spec| spec.replicas);
+        let replicas = usize::try_from(replicas.unwrap_or(1))?;
+        ensure!(pods.len() >= replicas.max(1), "{} of {replicas} replicas of the webhook run", pods.len());
+        for pod in pods {
             loop {
                 let shown = self.shown(&pod.name_any(), bundle).await;
                 if shown.as_ref().is_ok_and(|shown| *shown == wanted) {
@@ -158,14 +201,15 @@ fn text(secret: &Secret, key: &str) -> Option<String> {
     String::from_utf8(value.0.clone()).ok()
 }
 
-fn validating(configuration: &ValidatingWebhookConfiguration) -> Vec<Option<String>> {
-    let webhooks = configuration.webhooks.iter().flatten();
-    webhooks.map(|w| w.client_config.ca_bundle.clone().and_then(|b| String::from_utf8(b.0).ok())).collect()
-}
-
-fn mutating(configuration: &MutatingWebhookConfiguration) -> Vec<Option<String>> {
-    let webhooks = configuration.webhooks.iter().flatten();
-    webhooks.map(|w| w.client_config.ca_bundle.clone().and_then(|b| String::from_utf8(b.0).ok())).collect()
+/// The caBundle of each webhook of a configuration, of either kind.
+fn bundles(configuration: &impl Serialize) -> Vec<Option<String>> {
+    let object = serde_json::to_value(configuration).unwrap_or_default();
+    let webhooks = object["webhooks"].as_array().cloned().unwrap_or_default();
+    let bundle = |webhook: &Value| {
+        let bundle: ByteString = serde_json::from_value(webhook["clientConfig"]["caBundle"].clone()).ok()?;
+        String::from_utf8(bundle.0).ok()
+    };
+    webhooks.iter().map(bundle).collect()
 }
 
 /// All keys of a Secret as they are to be in a patch, with other values.

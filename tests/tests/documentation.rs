@@ -160,6 +160,9 @@ fn every_link_between_pages_leads_somewhere() -> Result<()> {
         "docs/okg-differences.md",
         "docs/probing.md",
         "docs/certificates.md",
+        "docs/webhook.md",
+        "docs/checking.md",
+        "docs/validation.md",
         "docs/troubleshooting.md",
     ] {
         let path = root.join(page);

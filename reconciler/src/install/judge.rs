@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use gamewarden_api::GameServerSet;
 use k8s_openapi::{
     api::{apps::v1::Deployment, coordination::v1::Lease},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -24,9 +25,15 @@ pub struct Refusal {
 /// Everything that one look saw.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// Where the chart was installed.
+    pub namespace: String,
+    /// Where the sets were tried.
+    pub tried_in: String,
+    /// Whether there should be a webhook.
+    pub has_webhook: bool,
     /// Each Deployment that there should be, by name.
     pub deployments: Vec<(String, Answer<Deployment>)>,
-    /// Each webhook configuration that there should be, by kind.
+    /// Each webhook configuration that there should be, or should not without a webhook, by kind.
     pub webhooks: Vec<(String, Answer<DynamicObject>)>,
     /// The lease as the first look found it, if one has.
     pub lease_before: Option<Lease>,
@@ -36,11 +43,19 @@ pub struct Seen {
     pub definitions: Vec<(CustomResourceDefinition, Answer<CustomResourceDefinition>)>,
     /// Whether the definitions must be exactly those.
     pub own_definitions: bool,
-    /// A dry run of creating a good set.
-    pub good_set: Answer<()>,
-    /// A dry run of creating a set with -1 replicas.
-    pub bad_set: Answer<()>,
+    /// A dry run of creating a good set: what would be stored.
+    pub good_set: Answer<GameServerSet>,
+    /// A dry run of creating a set with two mistakes: [`BAD`].
+    pub bad_set: Answer<GameServerSet>,
 }
+
+/// How the webhook, and nobody else, begins to say what is wrong with the set, and both mistakes in its words. Of the
+/// second one the definitions know nothing; of the first they speak in other words.
+pub(super) const BAD: [&str; 3] = [
+    "GameServerSet.game.kruise.io \"gamewarden-check-install\" is invalid:",
+    "* spec.replicas: -1 is out of range",
+    "* spec.reserveGameServerIds[0]: \"7-5\": the range ends before it starts",
+];
 
 /// One check and how it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +63,25 @@ pub struct Finding {
     /// What was checked.
     pub what: String,
     /// What is wrong with it, if something is.
-    pub problem: Option<String>,
+    pub problem: Option<Problem>,
+}
+
+/// What is wrong, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What is wrong.
+    pub why: String,
+    /// What to do.
+    pub todo: String,
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.problem {
             None => write!(f, "ok      {}", self.what),
-            Some(problem) => write!(f, "FAILED  {}: {problem}", self.what),
+            Some(Problem { why, todo }) => {
+                write!(f, "FAILED  {}: {why}\n        what to do: {todo}", self.what)
+            }
         }
     }
 }
@@ -64,39 +90,130 @@ impl fmt::Display for Finding {
 #[must_use]
 pub fn judge(seen: &Seen) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let namespace = &seen.namespace;
+    let mut check = |what: String, result: Result<(), String>, todo: String| {
+        findings.push(Finding { what, problem: result.err().map(|why| Problem { why, todo }) });
+    };
     for (expected, answer) in &seen.definitions {
-        let problem = granted(answer).and_then(|crd| definition(expected, crd, seen.own_definitions));
-        findings.push(finding(format!("definition {} is served", expected.name_any()), problem));
+        let result = granted(answer).and_then(|crd| definition(expected, crd, seen.own_definitions));
+        let name = expected.name_any();
+        let todo = if seen.own_definitions {
+            format!("kubectl get crd {name}; helm upgrade with crds.enabled=true installs this release's")
+        } else {
+            format!(
+                "kubectl get crd {name}; whoever supplies it (crds.enabled=false) has to install this release's"
+            )
+        };
+        check(format!("definition {name} is served"), result, todo);
     }
     for (name, answer) in &seen.deployments {
-        let problem = granted(answer).and_then(deployment);
-        findings.push(finding(format!("deployment {name} is rolled out and available"), problem));
+        let result = granted(answer).and_then(deployment);
+        let todo =
+            format!("kubectl -n {namespace} get pods; kubectl -n {namespace} describe deployment {name}");
+        check(format!("deployment {name} is rolled out and available"), result, todo);
     }
     for (kind, answer) in &seen.webhooks {
-        let problem = granted(answer).and_then(trusted);
-        findings.push(finding(format!("{kind} gamewarden trusts the webhook"), problem));
+        if seen.has_webhook {
+            let result = granted(answer).and_then(trusting);
+            let todo = format!(
+                "the controller that leads, or cert-manager, fills it in: kubectl -n {namespace} logs \
+                 deployment/gamewarden-controller; a configuration that is gone comes back with helm upgrade"
+            );
+            check(format!("{kind} gamewarden has a caBundle for each of its webhooks"), result, todo);
+        } else {
+            let todo = format!("kubectl delete {} gamewarden", kind.to_lowercase());
+            let what = format!("{kind} gamewarden is not there (webhook.replicas=0)");
+            check(what, gone(answer), todo);
+        }
     }
-    let problem = granted(&seen.lease).and_then(|now| lease(seen.lease_before.as_ref(), now));
-    findings.push(finding("a controller holds the lease and renews it".to_owned(), problem));
-    findings.push(finding("a good set is accepted (dry run)".to_owned(), granted(&seen.good_set).copied()));
-    findings.push(finding("a set with -1 replicas is refused (dry run)".to_owned(), refused(&seen.bad_set)));
-    findings
-}
+    let result = granted(&seen.lease).and_then(|now| lease(seen.lease_before.as_ref(), now));
+    let todo = format!("kubectl -n {namespace} logs deployment/gamewarden-controller");
+    check("a controller holds the lease and renews it".to_owned(), result, todo);
 
-fn finding(what: String, problem: Result<(), String>) -> Finding {
-    Finding { what, problem: problem.err() }
+    let tried_in = &seen.tried_in;
+    if seen.has_webhook {
+        let what =
+            format!("a good set is accepted and gets its defaults from the webhook (dry run in {tried_in})");
+        let result = granted(&seen.good_set).and_then(defaulted);
+        let todo = asking(seen, result.as_ref().err());
+        check(what, result, todo);
+        let what = format!("the webhook says both mistakes of a bad set (dry run in {tried_in})");
+        let result = refused(&seen.bad_set, &BAD);
+        let todo = asking(seen, result.as_ref().err());
+        check(what, result, todo);
+    } else {
+        let what = format!("a good set is accepted, without a webhook (dry run in {tried_in})");
+        let result = granted(&seen.good_set).map(drop);
+        let todo = asking(seen, result.as_ref().err());
+        check(what, result, todo);
+        let what = format!("the definitions refuse a set with -1 replicas (dry run in {tried_in})");
+        let result = refused(&seen.bad_set, &["spec.replicas"]);
+        let todo = asking(seen, result.as_ref().err());
+        check(what, result, todo);
+    }
+    findings
 }
 
 fn granted<T>(answer: &Answer<T>) -> Result<&T, String> {
     answer.as_ref().map_err(|refusal| refusal.why.clone())
 }
 
-/// Refused for what is wrong with it, and not because the API server could not be asked or lets nobody.
-fn refused(answer: &Answer<()>) -> Result<(), String> {
+/// The webhook has filled in what the set leaves out.
+fn defaulted(set: &GameServerSet) -> Result<(), String> {
+    match set.spec.service_qualities.first().and_then(|quality| quality.period_seconds) {
+        Some(3) => Ok(()),
+        found => {
+            let found = found.map_or("none".to_owned(), |seconds| seconds.to_string());
+            Err(format!(
+                "it was accepted, but its periodSeconds is {found} and not 3: the webhook was not asked"
+            ))
+        }
+    }
+}
+
+/// Refused for what is wrong with it, all of `parts` said, and not because the API server could not be asked or lets
+/// nobody.
+fn refused(answer: &Answer<GameServerSet>, parts: &[&str]) -> Result<(), String> {
     match answer {
-        Err(refusal) if refusal.why.contains("spec.replicas") => Ok(()),
-        Err(refusal) => Err(format!("it was refused for another reason: {}", refusal.why)),
-        Ok(()) => Err("it was accepted".to_owned()),
+        Ok(_) => Err("it was accepted".to_owned()),
+        Err(refusal) => match parts.iter().find(|part| !refusal.why.contains(**part)) {
+            None => Ok(()),
+            Some(part) => Err(format!("it was refused, but not with \"{part}\": {}", refusal.why)),
+        },
+    }
+}
+
+/// What to do where a dry run did not end as it should.
+fn asking(seen: &Seen, why: Option<&String>) -> String {
+    let (namespace, tried_in) = (&seen.namespace, &seen.tried_in);
+    let why = why.map(String::as_str).unwrap_or_default();
+    if why.contains("failed calling webhook") {
+        return format!(
+            "the API server does not reach the webhook: kubectl -n {namespace} get pods,endpointslices; the page on \
+             troubleshooting (The webhook) explains the message; helm upgrade with webhook.replicas=0 does without it"
+        );
+    }
+    if why.contains("cannot create resource") {
+        return format!(
+            "the account gamewarden-test needs to create gameserversets in {tried_in}: run it by helm test"
+        );
+    }
+    if !seen.has_webhook {
+        return "the definitions are not this release's: see the first lines".to_owned();
+    }
+    format!(
+        "the API server did not ask the webhook about {tried_in}, or somebody else answered: kubectl get \
+         mutatingwebhookconfiguration gamewarden -o yaml (its namespaceSelector, its first entry); helm upgrade puts it \
+         back"
+    )
+}
+
+/// Nobody would answer it.
+fn gone(answer: &Answer<DynamicObject>) -> Result<(), String> {
+    match answer {
+        Err(Refusal { code: Some(404), .. }) => Ok(()),
+        Err(refusal) => Err(refusal.why.clone()),
+        Ok(_) => Err("it is there, and nobody answers what it asks".to_owned()),
     }
 }
 
@@ -119,10 +236,7 @@ fn definition(
             return Err(format!("version {name} cannot be compared"));
         };
         if let (true, Some(path)) = (own, difference(&expected, &served)) {
-            return Err(format!(
-                "version {name} is not the one of this release, at {path}; upgrade the definitions as well \
-                 (helm upgrade with crds.enabled=true)"
-            ));
+            return Err(format!("version {name} is not the one of this release, at {path}"));
         }
     }
     Ok(())
@@ -167,9 +281,9 @@ fn deployment(deployment: &Deployment) -> Result<(), String> {
     Ok(())
 }
 
-/// Each of its webhooks has a caBundle: without one the API server trusts nobody of ours. (That it is the right one, the
-/// webhook's readiness says as far as it can be said: whoever wrote one wrote the other.)
-fn trusted(configuration: &DynamicObject) -> Result<(), String> {
+/// Each of its webhooks has a caBundle: without one the API server trusts nobody of ours. (That it is the right one, a
+/// dry run shows.)
+fn trusting(configuration: &DynamicObject) -> Result<(), String> {
     let webhooks: Vec<&Value> = configuration.data["webhooks"].as_array().into_iter().flatten().collect();
     let has_bundle = |webhook: &&Value| {
         webhook["clientConfig"]["caBundle"].as_str().is_some_and(|bundle| !bundle.is_empty())
@@ -181,7 +295,7 @@ fn trusted(configuration: &DynamicObject) -> Result<(), String> {
         None => Ok(()),
         Some(without) => {
             let name = without["name"].as_str().unwrap_or_default();
-            Err(format!("{name} has no caBundle yet; the controller, or cert-manager, fills it in"))
+            Err(format!("{name} has no caBundle yet"))
         }
     }
 }

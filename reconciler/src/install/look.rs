@@ -20,7 +20,8 @@ use serde_json::json;
 use super::{Answer, Config, Refusal, Seen};
 
 /// Names that the chart gives.
-const DEPLOYMENTS: [&str; 2] = ["gamewarden-controller", "gamewarden-webhook"];
+const CONTROLLER: &str = "gamewarden-controller";
+const WEBHOOK: &str = "gamewarden-webhook";
 const LEASE: &str = "gamewarden-controller";
 const WEBHOOKS: &str = "gamewarden";
 
@@ -45,7 +46,7 @@ pub struct Look {
     leases: Api<Lease>,
     sets: Api<GameServerSet>,
     expected: Vec<CustomResourceDefinition>,
-    own_definitions: bool,
+    config: Config,
     lease_before: Option<Lease>,
 }
 
@@ -66,8 +67,8 @@ impl Look {
             ]
             .map(|resource| (resource.kind.clone(), Api::all_with(client.clone(), &resource))),
             leases: Api::namespaced(client.clone(), namespace),
-            sets: Api::namespaced(client, namespace),
-            own_definitions: config.own_definitions,
+            sets: Api::namespaced(client, &config.try_in),
+            config: config.clone(),
             lease_before: None,
         })
     }
@@ -80,7 +81,7 @@ impl Look {
             definitions.push((expected.clone(), answer(found)));
         }
         let mut deployments = Vec::new();
-        for name in DEPLOYMENTS {
+        for name in [Some(CONTROLLER), self.config.has_webhook.then_some(WEBHOOK)].into_iter().flatten() {
             deployments.push((name.to_owned(), answer(self.deployments.get(name).await)));
         }
         let mut webhooks = Vec::new();
@@ -93,32 +94,36 @@ impl Look {
             self.lease_before = lease.as_ref().ok().cloned();
         }
         Seen {
+            namespace: self.config.namespace.clone(),
+            tried_in: self.config.try_in.clone(),
+            has_webhook: self.config.has_webhook,
             deployments,
             webhooks,
             lease_before,
             lease,
             definitions,
-            own_definitions: self.own_definitions,
-            good_set: self.would_create(0).await,
-            bad_set: self.would_create(-1).await,
+            own_definitions: self.config.own_definitions,
+            good_set: self.would_create(set(0, &[])).await,
+            bad_set: self.would_create(set(-1, &["7-5"])).await,
         }
     }
 
-    async fn would_create(&self, replicas: i32) -> Answer<()> {
+    /// A dry run.
+    async fn would_create(&self, set: Answer<GameServerSet>) -> Answer<GameServerSet> {
         let params = PostParams { dry_run: true, ..PostParams::default() };
-        let set = self.sets.create(&params, &set(replicas)?).await;
-        answer(set).map(drop)
+        answer(self.sets.create(&params, &set?).await)
     }
 }
 
 /// A set with a quality, as the manual has it.
-fn set(replicas: i32) -> Answer<GameServerSet> {
+fn set(replicas: i32, reserved: &[&str]) -> Answer<GameServerSet> {
     let set = json!({
         "apiVersion": "game.kruise.io/v1alpha1",
         "kind": "GameServerSet",
         "metadata": {"name": "gamewarden-check-install"},
         "spec": {
             "replicas": replicas,
+            "reserveGameServerIds": reserved,
             "gameServerTemplate": {"spec": {"containers": [{"name": "game", "image": "registry.invalid/game:1"}]}},
             "serviceQualities": [{
                 "name": "idle",
@@ -149,12 +154,32 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use gamewarden_api::admission::{Settings, Severity, check_set};
 
+    use super::*;
+    use crate::install::judge::BAD;
+
+    /// Both sets are what the rules say of them: the good one, and the bad one in the words that are looked for.
     #[test]
-    fn the_set_that_is_tried_is_one() {
-        let set = set(0).unwrap();
-        assert_eq!((set.name_any().as_str(), set.spec.replicas), ("gamewarden-check-install", 0));
-        assert_eq!(set.spec.service_qualities.len(), 1);
+    fn the_sets_that_are_tried() {
+        let judged = |set: GameServerSet| {
+            let object = serde_json::to_value(set).unwrap();
+            assert_eq!(
+                object["spec"]["serviceQualities"][0].get("periodSeconds"),
+                None,
+                "the webhook's to fill in"
+            );
+            let refused = check_set(&object, &Settings::default()).into_iter();
+            let refused = refused.filter(|finding| finding.severity == Severity::Error);
+            refused.map(|finding| finding.to_string()).collect::<Vec<_>>()
+        };
+        let good = set(0, &[]).unwrap();
+        assert_eq!(BAD[0], format!("GameServerSet.game.kruise.io \"{}\" is invalid:", good.name_any()));
+        assert!(judged(good).is_empty());
+        let refused = judged(set(-1, &["7-5"]).unwrap());
+        assert_eq!(refused.len(), 2, "{refused:?}");
+        for (said, part) in refused.iter().zip(&BAD[1..]) {
+            assert!(format!("* {said}").starts_with(part), "{said}");
+        }
     }
 }

@@ -23,7 +23,7 @@ use gamewarden_runtime::Shutdown;
 use kube::Client;
 use tokio::time::{Instant, sleep};
 
-pub use judge::{Answer, Finding, Refusal, Seen, judge};
+pub use judge::{Answer, Finding, Problem, Refusal, Seen, judge};
 pub use look::{Look, client_config};
 
 /// The pause between two looks.
@@ -39,6 +39,10 @@ pub struct Config {
     /// Whether the definitions have to be exactly those that this program was built with. Not so where somebody
     /// else supplies them.
     pub own_definitions: bool,
+    /// Where dry runs create sets: a namespace that the webhook is asked about.
+    pub try_in: String,
+    /// Whether there should be a webhook.
+    pub has_webhook: bool,
 }
 
 /// Why the check ended without success.
@@ -81,6 +85,12 @@ pub async fn run(
         if failed == 0 || Instant::now() >= deadline || shutdown.is_draining() {
             for finding in &findings {
                 writeln!(out, "{finding}")?;
+            }
+            if !config.has_webhook {
+                writeln!(
+                    out,
+                    "note    there is no webhook (webhook.replicas=0): fewer mistakes are refused, nothing is filled in"
+                )?;
             }
             return match failed {
                 0 => Ok(()),
