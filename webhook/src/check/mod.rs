@@ -2,13 +2,19 @@
 //!
 //! ```text
 //!   read     a file → its objects, document by document
-//!   lines    where in a document a path stands
+//!   yaml     text → documents, as kubectl reads them, with the line of each value
+//!   scalar   what a scalar is: text, a number, …
+//!   path     paths within objects
 //!   report   what was found → text or JSON
+//!   emit     objects → YAML
 //! ```
 
-mod lines;
+mod emit;
+mod path;
 mod read;
 mod report;
+mod scalar;
+mod yaml;
 
 use std::{
     io::{self, Write},
@@ -20,7 +26,7 @@ use clap::{Args, ValueEnum};
 use gamewarden_api::admission::{Settings, check_api_version, check_server, check_set, set_defaults};
 use serde_json::Value;
 
-use report::{Note, Said};
+use report::{Note, Said, Unreadable};
 
 use crate::rules::RulesArgs;
 
@@ -96,18 +102,26 @@ fn tell(message: &str) {
 fn check(files: &[PathBuf], settings: &Settings) -> (Said, Vec<Value>) {
     let (mut said, mut objects) = (Said::default(), Vec::new());
     for file in files {
+        let name = file.display().to_string();
         match read::file(file) {
-            Ok(text) => objects.extend(check_text(&file.display().to_string(), &text, settings, &mut said)),
-            Err(error) => said.unreadable.push(error.to_string()),
+            Ok(text) => objects.extend(check_text(&name, &text, settings, &mut said)),
+            Err(error) => {
+                said.unreadable.push(Unreadable { file: name, line: None, message: error.to_string() });
+            }
         }
     }
     (said, objects)
 }
 
-/// Checks what a file holds. What cannot be read does not keep the objects before it from being checked.
+/// Checks what a file holds. What cannot be read does not keep the other documents from being checked.
 fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> Vec<Value> {
-    let (objects, error) = read::objects(text);
-    let mut lines = lines::Lines::of(text);
+    let (objects, unreadable) = read::objects(text);
+    if objects.is_empty() && unreadable.is_empty() {
+        said.empty.push(file.to_owned());
+    }
+    for yaml::Unreadable { line, message } in unreadable {
+        said.unreadable.push(Unreadable { file: file.to_owned(), line: Some(line), message });
+    }
     let mut filled = Vec::new();
     for mut object in objects {
         // One without a version is ours by its kind.
@@ -124,26 +138,34 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
         };
         found.extend(check_api_version(&object.value));
         said.checked += 1;
-        let name = object.value["metadata"]["name"].as_str().unwrap_or_default();
-        for finding in found {
-            said.notes.push(Note {
-                file: file.to_owned(),
-                document: object.document,
-                line: lines.line(object.document, &object.path, &finding.path),
-                object: format!("{kind}/{name}"),
-                finding,
-            });
-        }
+        let name = object.value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let remarks = std::mem::take(&mut object.remarks);
+        let remarks =
+            remarks.into_iter().map(|remark| (remark.line, remark.severity, remark.path, remark.message));
+        let found = found
+            .into_iter()
+            .map(|finding| (object.line(&finding.path), finding.severity, finding.path, finding.message));
+        said.notes.extend(remarks.chain(found).map(|(line, severity, path, message)| Note {
+            file: file.to_owned(),
+            document: object.document,
+            line,
+            object: format!("{kind}/{name}"),
+            severity,
+            path,
+            message,
+        }));
         if kind == "GameServerSet" && group {
             let defaults = set_defaults(&object.value, None);
             if let Err(error) = json_patch::patch(&mut object.value, &defaults) {
-                said.unreadable.push(format!("{file}: defaults cannot be filled in: {error}"));
+                let message = format!("defaults cannot be filled in: {error}");
+                said.unreadable.push(Unreadable {
+                    file: file.to_owned(),
+                    line: Some(object.line("")),
+                    message,
+                });
             }
         }
         filled.push(object.value);
-    }
-    if let Some(error) = error {
-        said.unreadable.push(format!("{file}: {error}"));
     }
     filled
 }
@@ -240,16 +262,23 @@ spec:
     #[test]
     fn exit_codes() {
         assert_eq!(lines(GOOD), (vec!["1 object checked: 0 errors, 0 warnings".to_owned()], 0));
-        assert_eq!(lines("").1, 0);
+        for empty in ["", "# nothing\n", "---\n---\n# nothing\n", "kind: List\nitems: []\n"] {
+            let said = ["game.yaml: note: nothing to check", "0 objects checked: 0 errors, 0 warnings"];
+            assert_eq!(lines(empty), (said.map(str::to_owned).into(), 0));
+        }
         let (said, code) = lines(&format!("{GOOD}---\na: [\n"));
         assert_eq!(code, 2);
-        assert!(said[0].starts_with("error: game.yaml: document 2 cannot be read: "), "{said:?}");
+        assert!(said[0].starts_with("game.yaml:14: error: cannot be read: "), "{said:?}");
         assert_eq!(said[1], "1 object checked: 0 errors, 0 warnings");
         let missing = check(&["/nowhere/game.yaml".into()], &Settings::default()).0;
         assert_eq!(missing.exit_code(), 2);
         assert_eq!(
             missing.unreadable,
-            ["/nowhere/game.yaml cannot be read: No such file or directory (os error 2)"]
+            [Unreadable {
+                file: "/nowhere/game.yaml".to_owned(),
+                line: None,
+                message: "cannot be read: No such file or directory (os error 2)".to_owned(),
+            }]
         );
     }
 
@@ -268,7 +297,7 @@ spec:
             "{text}"
         );
         let (read, error) = read::objects(&text);
-        assert_eq!((read.len(), error), (2, None));
+        assert_eq!((read.len(), error), (2, Vec::new()));
         assert_eq!(
             read[1].value["spec"]["serviceQualities"][0],
             serde_json::json!({
@@ -294,7 +323,7 @@ spec:
         assert_eq!(
             json,
             serde_json::json!({
-                "unreadable": [], "checked": 1, "skipped": 0,
+                "unreadable": [], "empty": [], "checked": 1, "skipped": 0,
                 "findings": [{
                     "file": "game.yaml", "document": 1, "line": 6, "object": "GameServerSet/minecraft", "severity": "error",
                     "path": "spec.replicas", "message": "-1 is out of range; write a number from 0 to 1000000",

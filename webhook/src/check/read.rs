@@ -4,10 +4,15 @@ use std::{
     fs,
     io::{self, Read},
     path::Path,
+    rc::Rc,
 };
 
-use serde::Deserialize;
 use serde_json::Value;
+
+use super::{
+    path,
+    yaml::{self, Node, Remark, Unreadable},
+};
 
 /// Larger files are not read: no object that the API server takes is as large (3 MiB), and no file holds as many.
 const MOST: u64 = 64 << 20;
@@ -17,60 +22,93 @@ const MOST: u64 = 64 << 20;
 pub(super) struct Object {
     /// The document it is in, from 1.
     pub(super) document: usize,
-    /// Its place there; empty where it is the whole document.
-    pub(super) path: String,
     pub(super) value: Value,
+    /// What is wrong with how it is written.
+    pub(super) remarks: Vec<Remark>,
+    written: Rc<Node>,
+}
+
+impl Object {
+    /// The line, from 1, of a path within it; of what holds it, where it is missing.
+    pub(super) fn line(&self, path: &str) -> usize {
+        path::line(&self.written, path)
+    }
 }
 
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    #[error("{file} cannot be read: {source}")]
-    Io { file: String, source: io::Error },
-    #[error("{file} is larger than {} MiB", MOST >> 20)]
-    TooLarge { file: String },
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    #[error("is larger than {} MiB", MOST >> 20)]
+    TooLarge,
+    #[error("is neither UTF-8 nor UTF-16")]
+    NoText,
 }
 
 /// The text of a file, or of the standard input.
 ///
 /// # Errors
-/// It cannot be read, is no UTF-8, or is too large.
+/// It cannot be read, is no text, or is too large.
 pub(super) fn file(file: &Path) -> Result<String, FileError> {
-    let name = || file.display().to_string();
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        io::stdin().lock().take(MOST + 1).read_to_string(&mut text)
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        io::stdin().lock().take(MOST + 1).read_to_end(&mut bytes)?;
     } else {
-        fs::File::open(file).and_then(|file| file.take(MOST + 1).read_to_string(&mut text))
-    };
-    match read {
-        Err(source) => Err(FileError::Io { file: name(), source }),
-        Ok(length) if length as u64 > MOST => Err(FileError::TooLarge { file: name() }),
-        Ok(_) => Ok(text),
+        fs::File::open(file)?.take(MOST + 1).read_to_end(&mut bytes)?;
     }
+    if bytes.len() as u64 > MOST {
+        return Err(FileError::TooLarge);
+    }
+    text(bytes)
 }
 
-/// The objects of all documents, those of lists one by one, and why the rest cannot be read, if it cannot.
-pub(super) fn objects(text: &str) -> (Vec<Object>, Option<String>) {
+/// UTF-8, or UTF-16 with a byte order mark.
+fn text(bytes: Vec<u8>) -> Result<String, FileError> {
+    let order = match bytes.as_slice() {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        _ => return String::from_utf8(bytes).map_err(|_| FileError::NoText),
+    };
+    let (pairs, rest) = bytes[2..].as_chunks::<2>();
+    let text = char::decode_utf16(pairs.iter().map(|pair| order(*pair))).collect::<Result<String, _>>();
+    text.ok().filter(|_| rest.is_empty()).ok_or(FileError::NoText)
+}
+
+/// The objects of all documents that can be read, those of lists one by one, and why the others cannot.
+pub(super) fn objects(text: &str) -> (Vec<Object>, Vec<Unreadable>) {
+    let (documents, unreadable) = yaml::documents(text);
     let mut objects = Vec::new();
-    for (index, document) in serde_yaml_ng::Deserializer::from_str(text).enumerate() {
-        let document_number = index + 1;
-        match Value::deserialize(document) {
-            Ok(Value::Null) => {}
-            Ok(mut value) if value["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => {
-                let items = value.get_mut("items").map(Value::take).unwrap_or_default();
-                let items = if let Value::Array(items) = items { items } else { Vec::new() };
-                objects.extend(items.into_iter().enumerate().map(|(item, value)| Object {
-                    document: document_number,
-                    path: format!("items[{item}]"),
-                    value,
-                }));
-            }
-            Ok(value) => objects.push(Object { document: document_number, path: String::new(), value }),
-            Err(error) => {
-                return (objects, Some(format!("document {document_number} cannot be read: {error}")));
-            }
+    for yaml::Document { number: document, root, mut remarks } in documents {
+        let kind = root.get("kind").and_then(|kind| kind.text()).unwrap_or_default();
+        if !kind.ends_with("List") {
+            objects.push(Object { document, value: root.value(), remarks, written: root });
+            continue;
+        }
+        let items = root.get("items").map_or_else(Vec::new, |items| items.items().to_vec());
+        for (index, written) in items.into_iter().enumerate() {
+            let within = format!("items[{index}]");
+            let own = remarks.extract_if(.., |remark| remark.path.starts_with(&within)).map(|remark| {
+                Remark { path: remark.path[within.len()..].trim_start_matches('.').to_owned(), ..remark }
+            });
+            objects.push(Object { document, value: written.value(), remarks: own.collect(), written });
         }
     }
-    (objects, None)
+    (objects, unreadable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_utf_8_or_utf_16() {
+        let with =
+            |encode: fn(u16) -> [u8; 2]| "\u{feff}a: ü😀".encode_utf16().flat_map(encode).collect::<Vec<_>>();
+        assert_eq!(text(with(u16::to_le_bytes)).unwrap(), "a: ü😀");
+        assert_eq!(text(with(u16::to_be_bytes)).unwrap(), "a: ü😀");
+        assert_eq!(text("a: ü".into()).unwrap(), "a: ü");
+        assert!(text(vec![b'a', 0xe4]).is_err());
+        assert!(text(vec![0xff, 0xfe, b'a']).is_err());
+    }
 }

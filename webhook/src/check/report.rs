@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use gamewarden_api::admission::{Finding, Severity};
+use gamewarden_api::admission::Severity;
 use serde::Serialize;
 use serde_json::Value;
+
+use super::emit;
 
 /// A finding, and where it was found.
 #[derive(Debug, Serialize)]
@@ -14,19 +16,32 @@ pub(super) struct Note {
     pub(super) file: String,
     /// From 1.
     pub(super) document: usize,
-    /// From 1; `None` where it is not known.
-    pub(super) line: Option<usize>,
+    /// From 1.
+    pub(super) line: usize,
     /// `Kind/name`.
     pub(super) object: String,
-    #[serde(flatten)]
-    pub(super) finding: Finding,
+    pub(super) severity: Severity,
+    /// Within the object.
+    pub(super) path: String,
+    pub(super) message: String,
+}
+
+/// A file or document that could not be read.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Unreadable {
+    /// As it was given.
+    pub(super) file: String,
+    /// From 1; `None` of the whole file.
+    pub(super) line: Option<usize>,
+    pub(super) message: String,
 }
 
 /// All that is said of the files.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Said {
-    /// Files and documents that could not be read, and why.
-    pub(super) unreadable: Vec<String>,
+    pub(super) unreadable: Vec<Unreadable>,
+    /// Files without an object.
+    pub(super) empty: Vec<String>,
     #[serde(rename = "findings")]
     pub(super) notes: Vec<Note>,
     /// Objects that there are rules for.
@@ -45,7 +60,7 @@ impl Said {
     }
 
     fn count(&self, severity: Severity) -> usize {
-        self.notes.iter().filter(|note| note.finding.severity == severity).count()
+        self.notes.iter().filter(|note| note.severity == severity).count()
     }
 }
 
@@ -54,16 +69,19 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 
 /// A line for each finding and a summary, with colours that the writer leaves out where it is no terminal.
 pub(super) fn text(said: &Said, out: &mut impl Write) -> io::Result<()> {
-    for why in &said.unreadable {
-        writeln!(out, "{ERROR}error{ERROR:#}: {why}")?;
-    }
-    for Note { file, line, object, finding, .. } in &said.notes {
+    for Unreadable { file, line, message } in &said.unreadable {
         let line = line.map(|line| format!("{line}:")).unwrap_or_default();
-        let (style, word) = match finding.severity {
+        writeln!(out, "{file}:{line} {ERROR}error{ERROR:#}: {message}")?;
+    }
+    for Note { file, line, object, severity, path, message, .. } in &said.notes {
+        let (style, word) = match severity {
             Severity::Error => (ERROR, "error"),
             Severity::Warning => (WARNING, "warning"),
         };
-        writeln!(out, "{file}:{line} {style}{word}{style:#}: {object}: {finding}")?;
+        writeln!(out, "{file}:{line}: {style}{word}{style:#}: {object}: {path}: {message}")?;
+    }
+    for file in &said.empty {
+        writeln!(out, "{file}: note: nothing to check")?;
     }
     let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let (errors, warnings) = (said.count(Severity::Error), said.count(Severity::Warning));
@@ -87,7 +105,7 @@ pub(super) fn json(said: &Said, out: &mut impl Write) -> io::Result<()> {
 /// The objects, as documents of one YAML file.
 pub(super) fn objects(objects: &[Value], out: &mut impl Write) -> io::Result<()> {
     for object in objects {
-        write!(out, "---\n{}", serde_yaml_ng::to_string(object).map_err(io::Error::other)?)?;
+        write!(out, "---\n{}", emit::document(object).map_err(io::Error::other)?)?;
     }
     out.flush()
 }
