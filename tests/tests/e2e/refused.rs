@@ -33,7 +33,9 @@ async fn refused(test: &str, table: Vec<(Value, String)>) -> Result<()> {
             let said = refusal(&asked, &set).await?.unwrap_or_default();
             // It says so of the same field, or of a part of it.
             let field = words.split(": ").next().unwrap_or_default();
-            let of_field = mistakes.iter().any(|mistake| mistake.starts_with(field.split(' ').next().unwrap_or_default()));
+            let of_field = mistakes
+                .iter()
+                .any(|mistake| mistake.starts_with(field.split(' ').next().unwrap_or_default()));
             if !of_field || !mistakes.iter().all(|mistake| said.contains(mistake)) {
                 wrong.push(format!("{patch}\n  of the webhook wanted: {mistakes:#?}\n  said: {said}"));
             }
