@@ -3,6 +3,7 @@
 //! ```text
 //!   finding     what is said: where, how bad, and the sentence
 //!   field       a place in the object, with its path
+//!   kind        which objects of a file are ours
 //!   name        names of sets, and of entries that are told apart by theirs
 //!   near        "did you mean"
 //!   set         a GameServerSet, whole
@@ -32,6 +33,7 @@ mod default;
 mod disagree;
 mod field;
 mod finding;
+mod kind;
 mod name;
 mod near;
 mod quality;
@@ -46,6 +48,7 @@ mod warning;
 pub use change::{Judgement, judge_server, judge_set};
 pub use default::set_defaults;
 pub use finding::{Finding, Severity};
+pub use kind::{Ours, kind_of};
 pub use server::check_server;
-pub use set::{check_api_version, check_set};
+pub use set::check_set;
 pub use settings::{Mode, Settings};

@@ -6,7 +6,7 @@ use super::{
     Mode, Settings,
     containers::Containers,
     cost, disagree,
-    field::{Field, shown},
+    field::Field,
     finding::{About, Finding, Report},
     name, quality, shape, strategy, template,
 };
@@ -42,20 +42,6 @@ pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
             &network,
             "not carried out in managed mode: servers have the addresses of their pods",
         );
-    }
-    report.into_findings()
-}
-
-/// What is wrong with the `apiVersion` of one of our objects in a file: the API server would not know what it is.
-#[must_use]
-pub fn check_api_version(object: &Value) -> Vec<Finding> {
-    const WANTED: &str = "game.kruise.io/v1alpha1";
-    let mut report = Report::default();
-    let field = Field::root(object).get("apiVersion");
-    if !field.is_set() {
-        report.warn(About::State, &field, format!("missing, kubectl refuses that; write {WANTED}"));
-    } else if field.value != WANTED {
-        report.warn(About::State, &field, format!("{} is not served; write {WANTED}", shown(field.value)));
     }
     report.into_findings()
 }

@@ -23,15 +23,12 @@ use std::{
 };
 
 use clap::{Args, ValueEnum};
-use gamewarden_api::admission::{Settings, check_api_version, check_server, check_set, set_defaults};
+use gamewarden_api::admission::{Ours, Settings, check_server, check_set, kind_of, set_defaults};
 use serde_json::Value;
 
 use report::{Note, Said, Unreadable};
 
 use crate::rules::RulesArgs;
-
-/// The API group of what is checked, in any version.
-const GROUP: &str = "game.kruise.io/";
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
@@ -124,19 +121,17 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
     }
     let mut filled = Vec::new();
     for mut object in objects {
-        // One without a version is ours by its kind.
-        let group = object.value["apiVersion"].as_str().is_none_or(|version| version.starts_with(GROUP));
-        let kind = object.value["kind"].as_str().unwrap_or_default().to_owned();
-        let mut found = match kind.as_str() {
-            "GameServerSet" if group => check_set(&object.value, settings),
-            "GameServer" if group => check_server(&object.value),
-            _ => {
-                said.skipped += 1;
-                filled.push(object.value);
-                continue;
-            }
+        let Some((ours, mut found)) = kind_of(&object.value) else {
+            said.skipped += 1;
+            filled.push(object.value);
+            continue;
         };
-        found.extend(check_api_version(&object.value));
+        found.extend(match ours {
+            Ours::Set => check_set(&object.value, settings),
+            Ours::Server => check_server(&object.value),
+        });
+        found.sort_by_key(|finding| finding.severity);
+        let kind = object.value["kind"].as_str().unwrap_or_default().to_owned();
         said.checked += 1;
         let name = object.value["metadata"]["name"].as_str().unwrap_or_default().to_owned();
         let remarks = std::mem::take(&mut object.remarks);
@@ -154,7 +149,7 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
             path,
             message,
         }));
-        if kind == "GameServerSet" && group {
+        if ours == Ours::Set {
             let defaults = set_defaults(&object.value, None);
             if let Err(error) = json_patch::patch(&mut object.value, &defaults) {
                 let message = format!("defaults cannot be filled in: {error}");
@@ -245,7 +240,7 @@ spec:
                       game.kruise.io/v1alpha1";
         assert_eq!((without[0].as_str(), code), (wanted, 0));
         let (other, _) = lines(&GOOD.replace("v1alpha1", "v1"));
-        let wanted = "game.yaml:1: warning: GameServerSet/minecraft: apiVersion: \"game.kruise.io/v1\" is not served; write \
+        let wanted = "game.yaml:1: error: GameServerSet/minecraft: apiVersion: \"game.kruise.io/v1\" has no such kind; write \
                       game.kruise.io/v1alpha1";
         assert_eq!(other[0], wanted);
     }
@@ -286,7 +281,7 @@ spec:
     fn objects_come_with_their_defaults_and_others_as_they_are() {
         let service = "apiVersion: v1\nkind: Service\nspec: {type: NodePort}\n";
         let text = format!(
-            "{service}---\n{GOOD}  serviceQualities: [{{name: up, tcpSocket: {{port: 1}}, timeoutSeconds: 1, x: y}}]\n"
+            "{service}---\n{GOOD}  serviceQualities: [{{name: up, tcpSocket: {{port: 1}}, timeoutSeconds: 1, x: z}}]\n"
         );
         let objects = check_text("game.yaml", &text, &Settings::default(), &mut Said::default());
         let mut out = Vec::new();
@@ -301,7 +296,7 @@ spec:
         assert_eq!(
             read[1].value["spec"]["serviceQualities"][0],
             serde_json::json!({
-                "name": "up", "containerName": "minecraft", "permanent": false, "tcpSocket": {"port": 1}, "x": "y",
+                "name": "up", "containerName": "minecraft", "permanent": false, "tcpSocket": {"port": 1}, "x": "z",
                 "initialDelaySeconds": 10, "timeoutSeconds": 1, "periodSeconds": 3, "successThreshold": 1,
                 "failureThreshold": 3,
             })
