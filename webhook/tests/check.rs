@@ -17,9 +17,9 @@ fn block<'a>(page: &'a str, language: &str) -> &'a str {
 
 /// The blocks of a page that are fenced as `language`, whose text has this in it.
 fn block_with<'a>(page: &'a str, language: &str, part: &str) -> &'a str {
-    let blocks =
-        page.split(&format!("```{language}\n")).skip(1).map(|rest| rest.split_once("```").unwrap().0);
-    blocks.into_iter().find(|block| block.contains(part)).unwrap()
+    let fence = format!("```{language}\n");
+    let mut blocks = page.split(&fence).skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    blocks.find(|block| block.contains(part)).unwrap()
 }
 
 fn page() -> String {
