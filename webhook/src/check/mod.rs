@@ -56,7 +56,7 @@ pub(crate) struct CheckArgs {
 enum Format {
     /// A line for each finding, with file and line, and a summary
     Text,
-    /// One object: files that could not be read, findings, and how many objects were checked and skipped
+    /// One object: what could not be read, files without an object, findings, and how many objects were checked and skipped
     Json,
 }
 
@@ -343,8 +343,7 @@ spec:
         let mut said = Said::default();
         check_text("game.yaml", "a: 1\n---\nb: {{ .Result }}\n", &Settings::default(), &mut said);
         check_text("empty.yaml", "", &Settings::default(), &mut said);
-        let message =
-            "cannot be read: b: a key has to be text; a template has to stand in quotes: \"{{ … }}\"";
+        let message = "cannot be read: b: a key has to be text; a template has to stand in quotes: '{{ … }}'";
         assert_eq!(
             serde_json::to_value(&said).unwrap(),
             serde_json::json!({

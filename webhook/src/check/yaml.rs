@@ -332,7 +332,7 @@ impl<'a> Reader<'a> {
     /// What to say where a template may be the reason. `line` is one of the text.
     fn template(&self, line: usize) -> &'static str {
         let line = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        if line.contains("{{") { "; a template has to stand in quotes: \"{{ … }}\"" } else { "" }
+        if line.contains("{{") { "; a template has to stand in quotes: '{{ … }}'" } else { "" }
     }
 
     /// A value. `holder` is the line of its key, or of its list.
@@ -634,7 +634,7 @@ mod tests {
             (
                 "a:\n  b: {{ .Result }}\n",
                 2,
-                "a.b: a key has to be text; a template has to stand in quotes: \"{{ … }}\"",
+                "a.b: a key has to be text; a template has to stand in quotes: '{{ … }}'",
             ),
         ];
         for (text, line, message) in table {
@@ -642,7 +642,7 @@ mod tests {
         }
         let (line, message) = wrong("a: 1\nb: {{ .A }}-{{ .B }}\n");
         assert_eq!(line, 2);
-        assert!(message.ends_with("; a template has to stand in quotes: \"{{ … }}\""), "{message}");
+        assert!(message.ends_with("; a template has to stand in quotes: '{{ … }}'"), "{message}");
     }
 
     #[test]
