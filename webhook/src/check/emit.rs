@@ -158,3 +158,130 @@ fn is_plain(text: &str) -> bool {
         && !text.ends_with([':', ' '])
         && Scalar::plain(text) == Scalar::Text(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::check::yaml;
+
+    #[test]
+    fn what_is_plainly_text_has_no_quotes() {
+        for text in [
+            "minecraft",
+            "./idle.sh",
+            "/data/a",
+            "example.com/minecraft:1",
+            "1Gi",
+            "100m",
+            "a b",
+            "game.kruise.io/v1",
+        ] {
+            assert_eq!(quoted(text), text);
+        }
+        let others = "yes no On y 0555 1e3 1_000 0x1F 0o17 .5 5. ~ null true = << - ? 12:30 2001-01-01 2001-01-01T10:00:00Z a: x:";
+        for text in others.split(' ').chain([
+            "",
+            " a",
+            "a ",
+            "a: b",
+            "a #b",
+            "{{ .Result }}",
+            "*a",
+            "&a",
+            "!a",
+            "%a",
+            "---",
+            "ü",
+        ]) {
+            assert!(quoted(text).starts_with('"'), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn it_looks_like_what_people_write() {
+        let value = json!({
+            "a": [{"b": "x", "c": []}, [1, 2.5], {}, null, "no"],
+            "d": {"on": "a\nb\n", "e": "a\n  b", "f": "\t\n"},
+            "g": "a\n\n",
+        });
+        let wanted = [
+            "a:",
+            "- b: x",
+            "  c: []",
+            "- - 1",
+            "  - 2.5",
+            "- {}",
+            "- null",
+            "- \"no\"",
+            "d:",
+            "  e: |-",
+            "    a",
+            "      b",
+            "  f: \"\\t\\n\"",
+            "  \"on\": |",
+            "    a",
+            "    b",
+            "g: |+",
+            "  a",
+            "",
+            "",
+        ];
+        assert_eq!(document(&value).unwrap(), wanted.join("\n"));
+    }
+
+    /// Words, characters and shapes that readers see more in than text.
+    fn text() -> impl Strategy<Value = String> {
+        let words = "yes no on off y n true null ~ 0555 1e3 1_000 0x1F 0o17 0b1 .5 .inf .nan 3.0 << = - --- ... 12:30:45 \
+                     2001-01-01 1Gi a-b a:b a: #a {{x}} [a] !a *a &a |a @a `a %a";
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        prop_oneof![
+            proptest::sample::select(words),
+            "[-+.0-9_eExobaft:~ ]{0,8}",
+            "[a\n\t\r :#'\"\\\\-]{0,12}",
+            "([ a#:-]{0,3}\n){0,4}",
+            "[a\u{85}\u{a0}\u{2028}\u{feff}\u{7f}\u{0}\u{ffff}ü😀]{0,6}",
+            any::<String>(),
+            "a{990,1030}",
+        ]
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            // Whole ones come back as whole numbers.
+            any::<f64>()
+                .prop_filter("fraction", |number| number.fract() != 0.0 || number.abs() >= 1e21)
+                .prop_map(Value::from),
+            text().prop_map(Value::from),
+        ];
+        scalar.prop_recursive(4, 32, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::btree_map(text(), inner, 0..4)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+
+        #[test]
+        fn what_is_printed_is_read_back(inner in value()) {
+            let object = json!({ "value": inner });
+            let text = document(&object).unwrap();
+            let (documents, unreadable) = yaml::documents(&text);
+            prop_assert_eq!(&unreadable, &[], "{}", text);
+            prop_assert_eq!(&documents[0].root.value(), &object, "{}", text);
+            prop_assert!(documents[0].remarks.is_empty());
+            let other: Value = serde_yaml_ng::from_str(&text).unwrap();
+            prop_assert_eq!(&other, &object, "{}", text);
+        }
+    }
+}

@@ -53,7 +53,7 @@ pub(crate) struct CheckArgs {
 enum Format {
     /// A line for each finding, with file and line, and a summary
     Text,
-    /// One object: files that could not be read, findings, and how many objects were checked and skipped
+    /// One object: what could not be read, files without an object, findings, and how many objects were checked and skipped
     Json,
 }
 
@@ -263,7 +263,7 @@ spec:
         }
         let (said, code) = lines(&format!("{GOOD}---\na: [\n"));
         assert_eq!(code, 2);
-        assert!(said[0].starts_with("game.yaml:14: error: cannot be read: "), "{said:?}");
+        assert!(said[0].starts_with("game.yaml:13: error: cannot be read: "), "{said:?}");
         assert_eq!(said[1], "1 object checked: 0 errors, 0 warnings");
         let missing = check(&["/nowhere/game.yaml".into()], &Settings::default()).0;
         assert_eq!(missing.exit_code(), 2);
@@ -299,6 +299,51 @@ spec:
                 "name": "up", "containerName": "minecraft", "permanent": false, "tcpSocket": {"port": 1}, "x": "z",
                 "initialDelaySeconds": 10, "timeoutSeconds": 1, "periodSeconds": 3, "successThreshold": 1,
                 "failureThreshold": 3,
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_written_wrongly_is_told_of_the_object() {
+        let text = GOOD.replace("replicas: 1", "replicas: 1\n  replicas: -1");
+        let (said, code) = lines(&text);
+        let wanted = [
+            "game.yaml:7: error: GameServerSet/minecraft: spec.replicas: replicas is there twice, and kubectl takes the last; \
+             leave one of them",
+            "game.yaml:7: error: GameServerSet/minecraft: spec.replicas: -1 is out of range; write a number from 0 to 1000000",
+        ];
+        assert_eq!((&said[..2], code), (wanted.map(str::to_owned).as_slice(), 1));
+        let item = text.replace("-1", "1").replace('\n', "\n    ");
+        let (said, _) =
+            lines(&format!("apiVersion: v1\nkind: List\nitems:\n  - kind: Service\n  - {}", item.trim_end()));
+        assert!(
+            said[0].starts_with("game.yaml:11: error: GameServerSet/minecraft: spec.replicas: replicas is"),
+            "{said:?}"
+        );
+    }
+
+    #[test]
+    fn documents_after_a_broken_one_are_checked() {
+        let (said, code) = lines(&format!("a: [\n---\n{}", GOOD.replace("replicas: 1", "replicas: -1")));
+        assert!(said[0].starts_with("game.yaml:1: error: cannot be read: "), "{said:?}");
+        assert!(
+            said[1].starts_with("game.yaml:8: error: GameServerSet/minecraft: spec.replicas: -1 "),
+            "{said:?}"
+        );
+        assert_eq!(code, 2);
+    }
+
+    #[test]
+    fn json_says_where_a_file_cannot_be_read() {
+        let mut said = Said::default();
+        check_text("game.yaml", "a: 1\n---\nb: {{ .Result }}\n", &Settings::default(), &mut said);
+        check_text("empty.yaml", "", &Settings::default(), &mut said);
+        let message = "cannot be read: b: a key has to be text; a template has to stand in quotes: '{{ … }}'";
+        assert_eq!(
+            serde_json::to_value(&said).unwrap(),
+            serde_json::json!({
+                "unreadable": [{"file": "game.yaml", "line": 3, "message": message}],
+                "empty": ["empty.yaml"], "checked": 0, "skipped": 1, "findings": [],
             })
         );
     }

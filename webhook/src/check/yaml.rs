@@ -1,7 +1,9 @@
 //! The documents of a file, as kubectl reads them, with the line of each value.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
+    mem,
     rc::Rc,
 };
 
@@ -28,6 +30,8 @@ pub(super) struct Node {
     pub(super) data: Data,
     /// With all that aliases bring.
     weight: usize,
+    /// How many maps and lists it is deep.
+    depth: usize,
 }
 
 #[derive(Debug)]
@@ -40,14 +44,23 @@ pub(super) enum Data {
 
 impl Node {
     fn new(line: usize, data: Data) -> Rc<Self> {
-        let within = match &data {
-            Data::Scalar(value) => value.as_str().map_or(0, str::len),
-            Data::List(items) => items.iter().fold(0, |sum, item| item.weight.saturating_add(sum)),
-            Data::Map(entries) => {
-                entries.iter().fold(0, |sum, (key, value)| value.weight.saturating_add(sum + key.len()))
-            }
+        let (mut weight, mut depth) = (VALUE, 0);
+        let mut add = |node: &Self| {
+            weight = node.weight.saturating_add(weight);
+            depth = depth.max(node.depth + 1);
         };
-        Rc::new(Self { line, data, weight: within.saturating_add(VALUE) })
+        match &data {
+            Data::Scalar(value) => weight += value.as_str().map_or(0, str::len),
+            Data::List(items) => items.iter().for_each(|item| add(item)),
+            Data::Map(entries) => {
+                entries.iter().for_each(|(_, value)| add(value));
+                weight = entries.iter().fold(weight, |sum, (key, _)| sum.saturating_add(key.len()));
+            }
+        }
+        if !matches!(data, Data::Scalar(_)) {
+            depth = depth.max(1);
+        }
+        Rc::new(Self { line, data, weight, depth })
     }
 
     pub(super) fn value(&self) -> Value {
@@ -128,11 +141,10 @@ pub(super) fn documents(text: &str) -> (Vec<Document>, Vec<Unreadable>) {
     let (mut start, mut at, mut first) = (0, 0, 1);
     for (index, line) in text.split_inclusive('\n').enumerate() {
         if let Some(after) = line.strip_prefix("---") {
-            let after = after.trim_start();
-            if after.is_empty() || after.starts_with('#') {
-                file.part(&text[start..at], first);
-                (start, first) = (at + line.len(), index + 2);
-            } else {
+            file.part(&text[start..at], first);
+            (start, first) = (at + line.len(), index + 2);
+            let after = after.trim();
+            if !after.is_empty() && !after.starts_with('#') {
                 let message =
                     "cannot be read: --- has to stand on a line of its own; kubectl takes nothing after it";
                 file.unreadable.push(Unreadable::new(index + 1, message));
@@ -169,7 +181,7 @@ impl File {
             let message = format!("cannot be read: has the control character {odd:?}");
             return self.unreadable.push(Unreadable::new(line, message));
         }
-        match Reader::new(text, first).document() {
+        match read(text, first) {
             Ok(Some((root, remarks))) => {
                 self.documents.push(Document { number: self.count, root, remarks });
             }
@@ -191,7 +203,7 @@ impl File {
         for (value, range) in found {
             self.count += 1;
             let line = first + text[..range.start].matches('\n').count();
-            let (root, remarks) = match Reader::new(&text[range], line).document() {
+            let (root, remarks) = match read(&text[range], line) {
                 Ok(Some(read)) => read,
                 _ => (Node::at(line, value), Vec::new()),
             };
@@ -210,6 +222,28 @@ pub(super) fn is_printable(char: char) -> bool {
     matches!(char, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..)
 }
 
+/// What the parser says of a tab between a key and its value, which kubectl takes.
+const TAB: &str = "':' must be followed by a valid YAML whitespace";
+
+/// How many such tabs a document may have: it is read again for each.
+const MOST_TABS: usize = 100;
+
+/// A document, and what is wrong with how it is written; `None` where it is empty.
+fn read(text: &str, first: usize) -> Read<Option<(Rc<Node>, Vec<Remark>)>> {
+    let mut text = Cow::Borrowed(text);
+    let mut tabs = 0;
+    loop {
+        let mut reader = Reader::new(&text, first);
+        let read = reader.document();
+        let Some(tab) = reader.tab.filter(|_| tabs < MOST_TABS) else { return read };
+        tabs += 1;
+        let end = text.char_indices().nth(tab).map_or(text.len(), |(at, _)| at);
+        let start = text[..end].trim_end_matches(['\t', ' ']).len();
+        let spaces = " ".repeat(end - start);
+        text.to_mut().replace_range(start..end, &spaces);
+    }
+}
+
 /// Reads one document.
 struct Reader<'a> {
     text: &'a str,
@@ -218,6 +252,8 @@ struct Reader<'a> {
     before: usize,
     anchors: HashMap<usize, Rc<Node>>,
     aliased: usize,
+    /// Where the parser does not like the tab that is before it, in characters.
+    tab: Option<usize>,
     path: Vec<path::Step>,
     remarks: Vec<Remark>,
 }
@@ -232,13 +268,14 @@ impl<'a> Reader<'a> {
             before: first - 1,
             anchors: HashMap::new(),
             aliased: 0,
+            tab: None,
             path: Vec::new(),
             remarks: Vec::new(),
         }
     }
 
     /// The document; `None` where it is empty.
-    fn document(mut self) -> Read<Option<(Rc<Node>, Vec<Remark>)>> {
+    fn document(&mut self) -> Read<Option<(Rc<Node>, Vec<Remark>)>> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -263,7 +300,7 @@ impl<'a> Reader<'a> {
                 format!("cannot be read: {value} is no object; write \"key: value\", with the space");
             return Err(Unreadable::new(*line, message));
         }
-        Ok(root.map(|root| (root, self.remarks)))
+        Ok(root.map(|root| (root, mem::take(&mut self.remarks))))
     }
 
     fn next(&mut self) -> Read<(Event<'a>, Span)> {
@@ -278,22 +315,35 @@ impl<'a> Reader<'a> {
         self.before + span.start.line()
     }
 
-    fn broken(&self, error: &ScanError) -> Unreadable {
-        let (line, column) = (error.marker().line(), error.marker().col() + 1);
-        let message = format!("cannot be read: {} (column {column}){}", error.info(), self.template(line));
+    fn broken(&mut self, error: &ScanError) -> Unreadable {
+        if error.info() == TAB {
+            self.tab = Some(error.marker().index());
+        }
+        // What is not closed is missed at the end.
+        let last = self.text.trim_end().lines().count();
+        let (line, column) = match error.marker().line() {
+            line if line > last => (last, String::new()),
+            line => (line, format!(" (column {})", error.marker().col() + 1)),
+        };
+        let message = format!("cannot be read: {}{column}{}", error.info(), self.template(line));
         Unreadable::new(self.before + line, message)
     }
 
     /// What to say where a template may be the reason. `line` is one of the text.
     fn template(&self, line: usize) -> &'static str {
         let line = self.text.lines().nth(line.saturating_sub(1)).unwrap_or_default();
-        if line.contains("{{") { "; a template has to stand in quotes: \"{{ … }}\"" } else { "" }
+        if line.contains("{{") { "; a template has to stand in quotes: '{{ … }}'" } else { "" }
     }
 
     /// A value. `holder` is the line of its key, or of its list.
     fn node(&mut self, event: Event<'a>, span: Span, holder: usize) -> Read<Rc<Node>> {
         let line = self.line(span);
-        if self.path.len() > DEEPEST {
+        let depth = match &event {
+            Event::SequenceStart(..) | Event::MappingStart(..) => 1,
+            Event::Alias(anchor) => self.anchors.get(anchor).map_or(0, |node| node.depth),
+            _ => 0,
+        };
+        if depth > 0 && self.path.len() + depth > DEEPEST {
             let message = format!("cannot be read: is more than {DEEPEST} maps and lists deep");
             return Err(Unreadable::new(line, message));
         }
@@ -365,11 +415,12 @@ impl<'a> Reader<'a> {
             };
             let key = self.key(event, span)?;
             let (event, span) = self.next()?;
+            let is_alias = matches!(event, Event::Alias(_));
             self.path.push(path::Step::Key(key.clone()));
             let value = self.node(event, span, line)?;
             if merges {
                 self.path.pop();
-                self.merge(&mut map, &value, line)?;
+                self.merge(&mut map, &value, is_alias, line)?;
                 continue;
             }
             if !map.written.insert(key.clone()) {
@@ -405,9 +456,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Puts what `<<` stands for into a map. To kubectl it wins over what is written before it.
-    fn merge(&mut self, map: &mut Map, from: &Rc<Node>, line: usize) -> Read<()> {
+    fn merge(&mut self, map: &mut Map, from: &Rc<Node>, is_alias: bool, line: usize) -> Read<()> {
         let from = match &from.data {
-            Data::List(items) => items.iter().rev().collect(),
+            // The first wins.
+            Data::List(items) if !is_alias => items.iter().rev().collect(),
             _ => vec![from],
         };
         for node in from {
@@ -458,4 +510,205 @@ impl Map {
 
 fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Scalar, String> {
     Scalar::of(text, style == ScalarStyle::Plain, tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The values, and the line and message of what is wrong.
+    fn read(text: &str) -> (Vec<Value>, Vec<(usize, String)>) {
+        let (documents, unreadable) = documents(text);
+        let remarks = documents.iter().flat_map(|document| &document.remarks);
+        let remarks = remarks.map(|remark| (remark.line, format!("{}: {}", remark.path, remark.message)));
+        let wrong =
+            remarks.chain(unreadable.iter().map(|error| (error.line, error.message.clone()))).collect();
+        (documents.iter().map(|document| document.root.value()).collect(), wrong)
+    }
+
+    fn value(text: &str) -> Value {
+        let (mut values, wrong) = read(text);
+        assert_eq!((values.len(), wrong), (1, Vec::new()), "{text}");
+        values.remove(0)
+    }
+
+    /// The line and message of the one thing that is wrong.
+    fn wrong(text: &str) -> (usize, String) {
+        let (_, mut wrong) = read(text);
+        assert_eq!(wrong.len(), 1, "{text}: {wrong:?}");
+        wrong.remove(0)
+    }
+
+    #[test]
+    fn a_document_is_what_kubectl_reads() {
+        let table = [
+            (
+                "a: yes\nb: 'yes'\nc: |\n  5\non: 0555\n",
+                json!({"a": true, "b": "yes", "c": "5\n", "true": 365}),
+            ),
+            ("\u{feff}a: 1\r\nb: |\r\n  x\r\n  y\r\n", json!({"a": 1, "b": "x\ny\n"})),
+            (
+                "ä: 1\na:\tb\nb:\t\n  - c\t\nd: {e: \t-1}\n",
+                json!({"ä": 1, "a": "b", "b": ["c"], "d": {"e": -1}}),
+            ),
+            ("a: &x [1, {b: c}]\nd: *x\n", json!({"a": [1, {"b": "c"}], "d": [1, {"b": "c"}]})),
+            ("a: &x 1\nb: *x\nc: &x 2\nd: *x\n", json!({"a": 1, "b": 1, "c": 2, "d": 2})),
+            ("&k a: *k\nx: {*k : 1}\n", json!({"a": "a", "x": {"a": 1}})),
+            ("a: [\n  b\n]\nc:\n- d\n", json!({"a": ["b"], "c": ["d"]})),
+            ("? a\n: 1\n", json!({"a": 1})),
+            ("a: &q\nb: *q\n", json!({"a": null, "b": null})),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(value(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn maps_are_merged() {
+        let quality = "q: &q {a: 1, b: 2}\nr: &r {b: 5, c: 7}\n";
+        let table = [
+            ("<<: *q\n  a: 9", json!({"a": 9, "b": 2})),
+            ("<<: [*q, *r]\n  d: 1", json!({"a": 1, "b": 2, "c": 7, "d": 1})),
+            ("<<: *q\n  <<: *r", json!({"a": 1, "b": 5, "c": 7})),
+            ("a: 1\n  <<: *q", json!({"a": 1, "b": 2})),
+            ("'<<': 5", json!({"<<": 5})),
+        ];
+        for (text, wanted) in table {
+            assert_eq!(value(&format!("{quality}x:\n  {text}\n"))["x"], wanted, "{text}");
+        }
+        let text = format!("{quality}x:\n  a: 9\n  <<: *q\n");
+        assert_eq!(read(&text).0[0]["x"], json!({"a": 1, "b": 2}));
+        assert_eq!(wrong(&text), (5, "x.a: kubectl takes a from the << after it; write << first".to_owned()));
+        for text in ["x: {<<: 5}", "x: {<<: [5]}", "x: {<<: }", "l: &l [{}]\nx: {<<: *l}"] {
+            let line = text.lines().count();
+            let message = "cannot be read: x: << has to have a map, or a list of maps";
+            assert_eq!(wrong(text), (line, message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_there_twice_is_told() {
+        let text = "a:\n  - b.c: 1\n    on: 1\n    b.c: 2\n    true: 3\n";
+        let (values, wrong) = read(text);
+        assert_eq!(values, [json!({"a": [{"b.c": 2, "true": 3}]})]);
+        let rest = "is there twice, and kubectl takes the last; leave one of them";
+        let wanted = [(4, format!("a[0][b.c]: b.c {rest}")), (5, format!("a[0].true: true {rest}"))];
+        assert_eq!(wrong, wanted);
+    }
+
+    #[test]
+    fn documents_are_taken_apart_by_lines() {
+        let numbers =
+            |text: &str| -> Vec<usize> { documents(text).0.iter().map(|document| document.number).collect() };
+        assert_eq!(numbers("# c\n---\na: 1\n---\n---  # c\n\n---\t\r\nb: |\n  ---\n"), [1, 4]);
+        assert_eq!(numbers("a: 1\n---\n"), [1]);
+        assert!(numbers("---\n# c\n---\n~\n---\nnull\n").is_empty());
+    }
+
+    #[test]
+    fn a_broken_document_leaves_the_others() {
+        let text = "a: 1\n---\nb: [\n---\nc: &c 1\n---\nd: *c\n---\n\u{feff}e: \u{7}\n---\nf: 1\n";
+        let (values, wrong) = read(text);
+        assert_eq!(values, [json!({"a": 1}), json!({"c": 1}), json!({"f": 1})]);
+        assert_eq!(wrong.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [3, 7, 9]);
+        assert_eq!(wrong[2].1, "cannot be read: has the control character '\\u{7}'");
+    }
+
+    #[test]
+    fn what_kubectl_refuses_is_refused() {
+        let table = [
+            (
+                "a: 1\n--- {b: 1}\n",
+                2,
+                "--- has to stand on a line of its own; kubectl takes nothing after it",
+            ),
+            ("a: 1\n...\nb: 1\n", 3, "kubectl reads nothing after \"...\"; begin a document with ---"),
+            ("kind:List\n", 1, "\"kind:List\" is no object; write \"key: value\", with the space"),
+            ("a:\n  b: .inf\n", 2, "a.b: .inf is no number that JSON has"),
+            ("a:\n  - !!int x\n", 2, "a[0]: \"x\" is no !!int"),
+            ("a:\n  ~: 1\n", 2, "a: a key is missing or null; write it in quotes if it is text"),
+            ("a: &a\n  - *a\n", 2, "a[0]: an alias within what it stands for"),
+            ("a:\n  [b]: 1\n", 2, "a: a key has to be text"),
+            (
+                "a:\n  b: {{ .Result }}\n",
+                2,
+                "a.b: a key has to be text; a template has to stand in quotes: '{{ … }}'",
+            ),
+        ];
+        for (text, line, message) in table {
+            assert_eq!(wrong(text), (line, format!("cannot be read: {message}")), "{text}");
+        }
+        let (line, message) = wrong("a: 1\nb: {{ .A }}-{{ .B }}\n");
+        assert_eq!(line, 2);
+        assert!(message.ends_with("; a template has to stand in quotes: '{{ … }}'"), "{message}");
+    }
+
+    #[test]
+    fn json_is_read_as_json() {
+        let text = "{\n\t\"a\": \"\\ud83d\\ude00\\/\",\n\t\"b\": 1.0\n}\n{\"c\": 1}\n---\nd: 1\n";
+        let (values, wrong) = read(text);
+        assert_eq!(values, [json!({"a": "😀/", "b": 1.0}), json!({"c": 1}), json!({"d": 1})]);
+        assert_eq!(wrong, []);
+        assert_eq!(value("{a: 1}\n"), json!({"a": 1}));
+        let (documents, _) = documents("{\"a\": {\n\"b\": 1,\n\t\"c\": 2}}\n\n{\"c\": 1}");
+        assert_eq!(path::line(&documents[0].root, "a.c"), 3);
+        assert_eq!(path::line(&documents[1].root, "c"), 5);
+    }
+
+    #[test]
+    fn a_file_that_would_take_all_memory_ends_with_an_error() {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..30 {
+            let last = level - 1;
+            text += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{last}"); 10].join(", "));
+        }
+        let (line, message) = wrong(&text);
+        assert_eq!(line, 6);
+        assert!(message.ends_with(": aliases write the document out to more than 16 MiB"), "{message}");
+        // Long text, and maps that are merged.
+        let long = format!("a: &a {{b: {}}}\nc:\n{}", "x".repeat(1 << 20), "  - <<: *a\n".repeat(17));
+        assert!(wrong(&long).1.ends_with("16 MiB"));
+        for deep in [
+            "[".repeat(100_000),
+            "- ".repeat(100_000),
+            "{\"a\":".repeat(100_000),
+            "a:\n".repeat(3) + &"? ".repeat(9999),
+        ] {
+            assert!(!read(&deep).1.is_empty());
+        }
+        // Each alias a list deeper.
+        let mut text = "a0: &a0 []\n".to_owned();
+        for level in 1..1000 {
+            text += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
+        }
+        assert_eq!(wrong(&text), (128, "cannot be read: is more than 128 maps and lists deep".to_owned()));
+        let most = format!("{}{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST));
+        assert_eq!(read(&most).1, []);
+        let (_, message) = wrong(&format!("[{most}]"));
+        assert_eq!(message, "cannot be read: is more than 128 maps and lists deep");
+    }
+
+    #[test]
+    fn a_value_has_the_line_where_it_is_written() {
+        let text = "x: 1\na:\n  b: &b [1,\n    2]\n  b: &b [1,\n    2]\nc: *b\nd:\n  f: &f\n    g: 1\n    h:\n  i:\n    <<:                     *f\n    j:\nk:\n  - l: |\n      m\n";
+        let (documents, _) = documents(text);
+        let line = |path: &str| path::line(&documents[0].root, path);
+        let table = [
+            ("x", 1),
+            ("a.b[1]", 6),
+            ("c[1]", 6),
+            ("d.f.h", 11),
+            ("d.i.g", 10),
+            ("d.i.h", 11),
+            ("d.i.j", 14),
+            ("d.i.nothing", 13),
+            ("k[0].l", 17),
+            ("", 1),
+        ];
+        for (path, wanted) in table {
+            assert_eq!(line(path), wanted, "{path}");
+        }
+    }
 }
