@@ -203,8 +203,8 @@ fn asking(seen: &Seen, why: Option<&String>) -> String {
     }
     format!(
         "the API server did not ask the webhook about {tried_in}, or somebody else answered: kubectl get \
-         mutatingwebhookconfiguration gamewarden -o yaml (its namespaceSelector, its first entry); helm upgrade puts it \
-         back"
+         mutatingwebhookconfiguration gamewarden -o yaml (its namespaceSelector, its first entry); helm upgrade (Helm 4: \
+         with --force-conflicts) puts it back"
     )
 }
 
