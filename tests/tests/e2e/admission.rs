@@ -31,7 +31,9 @@ fn is_shown(answer: &str) -> Result<()> {
 async fn kubectl_lists_all_mistakes_at_once() -> Result<()> {
     in_namespace("mistakes", async |namespace| {
         let mut set = idle(json!({"replicas": -1}))?;
-        set["spec"]["serviceQualities"][0]["containerName"] = json!("mincraft");
+        let quality = &mut set["spec"]["serviceQualities"][0];
+        quality["containerName"] = json!("mincraft");
+        quality["timeoutSeconds"] = json!(1);
         for more in ["", " --dry-run=server"] {
             let said = apply(namespace, &set, more).await?;
             is_shown(&said)?;
@@ -82,8 +84,7 @@ async fn kubectl_shows_warnings_and_the_set_is_stored_with_its_defaults() -> Res
         // Whoever applies the same again, in either way, changes nothing.
         let generation = stored.metadata.generation;
         for more in ["", " --server-side --force-conflicts"] {
-            let again = apply(namespace, &set, more).await?;
-            ensure!(again.starts_with("Warning: ") || again.contains("unchanged"), "{again}");
+            apply(namespace, &set, more).await?;
             let stored = namespace.untyped_sets().get("game").await?;
             ensure!(
                 stored.metadata.generation == generation,

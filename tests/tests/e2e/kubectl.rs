@@ -46,7 +46,7 @@ async fn wrong_types_are_refused_with_the_fields_path() -> Result<()> {
         for (patch, message) in [
             (
                 json!({"replicas": "three"}),
-                "spec.replicas: \"three\" is not a whole number; write one, without quotes",
+                "spec.replicas: \"three\" is not a whole number; write one, as 5, without quotes",
             ),
             (
                 json!({"replicas": -1}),
