@@ -91,7 +91,11 @@ async fn ask(mut sender: Sender, body: Bytes, until: Instant) -> (Vec<u32>, u64)
             .body(Full::new(body.clone()))
             .unwrap();
         let began = Instant::now();
-        let response = sender.send_request(request).await.unwrap();
+        // Who is refused before the whole body was read finds the connection closed.
+        let Ok(response) = sender.send_request(request).await else {
+            refused += 1;
+            break;
+        };
         let status = response.status();
         let answer = response.into_body().collect().await.unwrap().to_bytes();
         latencies.push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
