@@ -25,7 +25,7 @@ pub fn check_server(server: &Value) -> Vec<Finding> {
     spec.get("networkDisabled").boolean(&mut report);
     let containers = spec.get("containers");
     overrides(&containers, &mut report);
-    in_the_pod(&containers, &Field::root(server).get("status").get("podStatus"), &mut report);
+    in_the_pod(&containers, &root.get("status").get("podStatus"), &mut report);
     shape::check_server(&root, &mut report);
     report.into_findings()
 }

@@ -22,17 +22,12 @@ use schema::{Kind, Others, Schema};
 
 /// Looks at a whole object of ours, but for the pods' part of a template. What is refused already is not said again.
 pub(super) fn check_set(set: &Field<'_>, report: &mut Report) {
-    whole(schema::SET, set, report);
+    walk(schema::SET, set, report);
 }
 
 /// As [`check_set`].
 pub(super) fn check_server(server: &Field<'_>, report: &mut Report) {
-    whole(schema::SERVER, server, report);
-}
-
-fn whole(kind: Kind, object: &Field<'_>, report: &mut Report) {
-    let trail = Trail { before: None, step: Step::Field("") };
-    Walk { schema: schema::kubernetes(), report }.check(kind, &trail, object.value);
+    walk(schema::SERVER, server, report);
 }
 
 /// Looks at a template's metadata and pod spec, and at its volume claims. What is refused already is not said again.
@@ -40,15 +35,18 @@ pub(super) fn check(template: &Field<'_>, report: &mut Report) {
     let parts = [(schema::METADATA, template.get("metadata")), (schema::POD, template.get("spec"))];
     let claims = template.get("volumeClaimTemplates").items().map(|claim| (schema::CLAIM, claim));
     for (kind, field) in parts.into_iter().chain(claims) {
-        let trail = Trail { before: None, step: Step::Field(&field.path) };
-        Walk { schema: schema::kubernetes(), report }.check(kind, &trail, field.value);
+        walk(kind, &field, report);
     }
 }
 
 /// Looks at the resources of a container.
 pub(super) fn check_resources(resources: &Field<'_>, report: &mut Report) {
-    let trail = Trail { before: None, step: Step::Field(&resources.path) };
-    Walk { schema: schema::kubernetes(), report }.check(schema::RESOURCES, &trail, resources.value);
+    walk(schema::RESOURCES, resources, report);
+}
+
+fn walk(kind: Kind, field: &Field<'_>, report: &mut Report) {
+    let trail = Trail { before: None, step: Step::Field(&field.path) };
+    Walk { schema: schema::kubernetes(), report }.check(kind, &trail, field.value);
 }
 
 /// The way to a value: text is made of it only where something is said.
