@@ -4,6 +4,8 @@
 //! `/mutate` judges in full, and refuses with the whole list before they do; `/validate` judges once more what other
 //! mutating webhooks have made of it, and says nothing else.
 
+use std::cell::OnceCell;
+
 use gamewarden_api::admission::{Judgement, Settings, judge_server, judge_set, set_defaults};
 use json_patch::Patch;
 use serde_json::{Value, value::RawValue};
@@ -43,14 +45,13 @@ pub fn answer(request: &Request<'_>, phase: Phase, settings: &Settings) -> Answe
         None => return Answer::bad(request, "request has no object".to_owned()),
     };
     // One that cannot be read has nothing that its change could keep.
-    let old = || request.old_object.and_then(|old| read(old).ok()).filter(|old| !old.is_null());
+    let read_old = || request.old_object.and_then(|old| read(old).ok()).filter(|old| !old.is_null());
+    let old = OnceCell::new();
+    let old = || old.get_or_init(read_old).as_ref();
     // What is filled in is judged with the rest, as /validate will see it.
     let mut defaults = Patch::default();
     if (phase, subject) == (Phase::Mutate, Subject::Set) {
-        defaults = set_defaults(&object, old().as_ref());
-        if let Err(error) = json_patch::patch(&mut object, &defaults) {
-            return Answer::bad(request, format!("defaults cannot be filled in: {error}"));
-        }
+        defaults = set_defaults(&mut object, old());
     }
     let Judgement { refused, warnings } = match subject {
         Subject::Set => judge_set(&object, old, settings),

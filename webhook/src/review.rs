@@ -114,8 +114,10 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Malformed> {
         request: Option<Request<'a>>,
     }
 
+    // Once for all of it, not for each text in it.
+    let body = str::from_utf8(body).map_err(|error| Malformed::Json(error.to_string()))?;
     let envelope: Envelope<'_> =
-        serde_json::from_slice(body).map_err(|error| Malformed::Json(short(&error)))?;
+        serde_json::from_str(body).map_err(|error| Malformed::Json(short(&error)))?;
     if envelope.api_version != API_VERSION || envelope.kind != KIND {
         return Err(Malformed::Version {
             api_version: quoted(&envelope.api_version),

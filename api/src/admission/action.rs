@@ -13,6 +13,7 @@ use super::{
     near::{listed, nearest},
     shape::check_resources,
     template::MOST_CONTAINERS,
+    way::Way,
 };
 use crate::{
     quality::{is_reserved, label_value_problem},
@@ -27,9 +28,9 @@ const SETS: [&str; 4] = ["opsState", "updatePriority", "deletionPriority", "netw
 pub(super) const MOST: usize = 256;
 
 /// All actions of a quality.
-pub(super) fn check_all<'a>(quality: &Field<'a>, containers: &Containers<'a>, report: &mut Report) {
+pub(super) fn check_all<'a>(quality: &Field<'_, 'a>, containers: &Containers<'a>, report: &mut Report) {
     let actions = quality.get("serviceQualityAction");
-    let items = actions.items_at_most(MOST, report);
+    let items: Vec<_> = actions.items_at_most(MOST, report).collect();
     for action in &items {
         check(action, report);
         for container in action.get("containers").items().take(MOST_CONTAINERS) {
@@ -40,9 +41,10 @@ pub(super) fn check_all<'a>(quality: &Field<'a>, containers: &Containers<'a>, re
     coverage(quality, &actions, &items, report);
 }
 
-fn check(action: &Field<'_>, report: &mut Report) {
-    if action.get("state").boolean(report).is_none() && !action.get("state").is_set() {
-        report.refuse(&action.get("state"), "missing; write the answer that it is for: true or false");
+fn check(action: &Field<'_, '_>, report: &mut Report) {
+    let state = action.get("state");
+    if state.boolean(report).is_none() && !state.is_set() {
+        report.refuse(&state, "missing; write the answer that it is for: true or false");
     }
     action.get("networkDisabled").boolean(report);
     action.get("result").text(report);
@@ -62,9 +64,10 @@ fn check(action: &Field<'_>, report: &mut Report) {
 }
 
 /// What a GameServer, or an action, says of containers: each once, with resources that are some.
-pub(super) fn overrides(containers: &Field<'_>, report: &mut Report) {
+pub(super) fn overrides(containers: &Field<'_, '_>, report: &mut Report) {
     let containers = containers.items_at_most(MOST_CONTAINERS, report);
-    each_once(containers.iter().cloned(), report);
+    let containers: Vec<_> = containers.collect();
+    each_once(containers.iter().copied(), report);
     for container in containers {
         container.get("image").text(report);
         check_resources(&container.get("resources"), report);
@@ -72,7 +75,7 @@ pub(super) fn overrides(containers: &Field<'_>, report: &mut Report) {
 }
 
 /// A literal state: one that is misspelt does nothing, and one that cannot be a label of the pod is left out there.
-pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
+pub(super) fn ops_state(field: &Field<'_, '_>, report: &mut Report) {
     let known = OpsState::KNOWN.each_ref().map(OpsState::as_str);
     let Some(text) = field.text(report).filter(|text| !known.contains(text)) else { return };
     if let Some(meant) = nearest(text.trim(), known) {
@@ -87,7 +90,7 @@ pub(super) fn ops_state(field: &Field<'_>, report: &mut Report) {
 }
 
 /// A whole number, as number or as text.
-pub(super) fn whole_number(field: &Field<'_>, instead: &str, report: &mut Report) {
+pub(super) fn whole_number(field: &Field<'_, '_>, instead: &str, report: &mut Report) {
     let fine = match field.value {
         Value::Null => true,
         Value::Number(number) => number.as_i64().is_some_and(|number| i32::try_from(number).is_ok()),
@@ -100,7 +103,7 @@ pub(super) fn whole_number(field: &Field<'_>, instead: &str, report: &mut Report
 }
 
 /// The text of a template, if the field holds one; it has been judged then.
-fn judged_template<'a>(field: &Field<'a>, report: &mut Report) -> Option<&'a str> {
+fn judged_template<'a>(field: &Field<'_, 'a>, report: &mut Report) -> Option<&'a str> {
     let text = field.value.as_str().filter(|text| is_template(text))?;
     if let Err(error) = Template::parse(text) {
         report.refuse(field, format!("{} is no template: {error}", quoted(text)));
@@ -108,7 +111,7 @@ fn judged_template<'a>(field: &Field<'a>, report: &mut Report) -> Option<&'a str
     Some(text)
 }
 
-fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
+fn pairs(map: &Field<'_, '_>, is_label: bool, report: &mut Report) {
     map.expect_map(report);
     let what = if is_label { "label" } else { "annotation" };
     for (key, field) in map.entries() {
@@ -130,50 +133,54 @@ fn pairs(map: &Field<'_>, is_label: bool, report: &mut Report) {
     }
 }
 
-/// What the actions for one answer set, and which of them was the first to.
-type Said<'a> = BTreeMap<String, (&'a Value, &'a str)>;
-
 /// Two actions for the same answer that set one field differently: the later one wins, and the earlier one is not
 /// what its author thinks.
-fn contradictions(actions: &[Field<'_>], report: &mut Report) {
-    // By answer first: a result may be long, and is looked up once for all that its action sets.
-    let mut answers: BTreeMap<(bool, &str), Said<'_>> = BTreeMap::new();
+fn contradictions(actions: &[Field<'_, '_>], report: &mut Report) {
+    let mut by_answer: Vec<_> = actions.iter().filter(|action| answer(action).is_some()).collect();
+    by_answer.sort_by_key(|action| answer(action));
+    for same in by_answer.chunk_by(|one, other| answer(one) == answer(other)) {
+        if let ([_, _, ..], Some(answer)) = (same, same.first().and_then(|action| answer(action))) {
+            contradictions_of(same, answer, report);
+        }
+    }
+}
+
+/// What an action is for: the state, and the result, which is empty where any is meant.
+fn answer<'a>(action: &Field<'_, 'a>) -> Option<(bool, &'a str)> {
+    Some((action.peek("state").as_bool()?, action.peek("result").as_str().unwrap_or_default()))
+}
+
+/// Of actions for the same answer.
+fn contradictions_of(actions: &[&Field<'_, '_>], (state, result): (bool, &str), report: &mut Report) {
+    // Which field, or which key of which map, has been set to what, and by which action.
+    let mut said: BTreeMap<(&str, &str), (&Value, Way<'_>)> = BTreeMap::new();
     for action in actions {
-        let Some(state) = action.get("state").value.as_bool() else { continue };
-        let result = action.get("result").value.as_str().unwrap_or_default();
-        let said = answers.entry((state, result)).or_default();
-        let maps = ["labels", "annotations"].map(|key| action.get(key));
-        let pairs = maps.iter().flat_map(|map| map.entries().map(|(_, field)| field));
-        for field in SETS.map(|key| action.get(key)).into_iter().filter(Field::is_set).chain(pairs) {
-            let name =
-                field.path.strip_prefix(&action.path).unwrap_or_default().trim_start_matches('.').to_owned();
-            match said.get(&name) {
-                Some((before, path)) if *before != field.value => {
-                    let answer = if result.is_empty() {
-                        state.to_string()
-                    } else {
-                        format!("{state} with {}", quoted(result))
-                    };
-                    report.refuse(
-                        &field,
-                        format!(
-                            "{} contradicts {path}, which is {} for the same answer ({answer}); leave one of them",
-                            shown(field.value),
-                            shown(before)
-                        ),
-                    );
-                }
-                Some(_) => {}
-                None => {
-                    said.insert(name, (field.value, &action.path));
-                }
+        let maps = ["labels", "annotations"].map(|map| (map, action.get(map)));
+        let pairs = maps.iter().flat_map(|(map, of)| of.entries().map(|(key, field)| ((*map, key), field)));
+        let fields = SETS.iter().map(|name| ((*name, ""), action.get(name)));
+        for (name, field) in fields.filter(|(_, field)| field.is_set()).chain(pairs) {
+            let (before, way) = said.entry(name).or_insert((field.value, action.way));
+            if *before != field.value {
+                let answer = if result.is_empty() {
+                    state.to_string()
+                } else {
+                    format!("{state} with {}", quoted(result))
+                };
+                report.refuse(
+                    &field,
+                    format!(
+                        "{} contradicts {way}, which is {} for the same answer ({answer}); leave one of them",
+                        shown(field.value),
+                        shown(before)
+                    ),
+                );
             }
         }
     }
 }
 
 /// A state that is set and never taken back. `None` is nothing that would have to be.
-fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report: &mut Report) {
+fn coverage(quality: &Field<'_, '_>, list: &Field<'_, '_>, actions: &[Field<'_, '_>], report: &mut Report) {
     if list.is_empty_list() {
         report.warn(About::Effect, list, "no actions, the answer changes nothing; write what it means");
     }
@@ -183,8 +190,8 @@ fn coverage(quality: &Field<'_>, list: &Field<'_>, actions: &[Field<'_>], report
     let answers: Vec<(bool, &str)> = actions
         .iter()
         .filter_map(|action| {
-            let state = action.get("state").value.as_bool()?;
-            Some((state, action.get("opsState").value.as_str().unwrap_or_default()))
+            let state = action.peek("state").as_bool()?;
+            Some((state, action.peek("opsState").as_str().unwrap_or_default()))
         })
         .collect();
     // An answer that cannot be read is refused where it stands.

@@ -26,21 +26,25 @@ pub struct Judgement {
 /// Judges a GameServerSet that is made or, where there is an `old` one, changed. The old one is asked for only where
 /// there is something to be said.
 #[must_use]
-pub fn judge_set(set: &Value, old: impl Fn() -> Option<Value>, settings: &Settings) -> Judgement {
+pub fn judge_set<'a>(set: &Value, old: impl Fn() -> Option<&'a Value>, settings: &Settings) -> Judgement {
     judge(set, old, |set| check_set(set, settings))
 }
 
 /// Judges a GameServer that is made or, where there is an `old` one, changed.
 #[must_use]
-pub fn judge_server(server: &Value, old: impl Fn() -> Option<Value>) -> Judgement {
+pub fn judge_server<'a>(server: &Value, old: impl Fn() -> Option<&'a Value>) -> Judgement {
     judge(server, old, check_server)
 }
 
-fn judge(new: &Value, old: impl Fn() -> Option<Value>, check: impl Fn(&Value) -> Vec<Finding>) -> Judgement {
+fn judge<'a>(
+    new: &Value,
+    old: impl Fn() -> Option<&'a Value>,
+    check: impl Fn(&Value) -> Vec<Finding>,
+) -> Judgement {
     // Of what is going only finalizers are written; they must come off, whatever the rest looks like. (That it is going
     // the old one says: anybody can write it into a new one.)
     let is_going = |object: &Value| object["metadata"]["deletionTimestamp"].is_string();
-    if is_going(new) && old().is_some_and(|old| is_going(&old)) {
+    if is_going(new) && old().is_some_and(is_going) {
         return Judgement::default();
     }
     let (mut refused, mut warnings): (Vec<_>, Vec<_>) =
@@ -51,7 +55,7 @@ fn judge(new: &Value, old: impl Fn() -> Option<Value>, check: impl Fn(&Value) ->
     let Some(old) = old() else { return Judgement { refused, warnings } };
     if !refused.is_empty() {
         let mut left: HashMap<u64, usize> = HashMap::new();
-        for finding in check(&old).iter().filter(|finding| finding.severity == Severity::Error) {
+        for finding in check(old).iter().filter(|finding| finding.severity == Severity::Error) {
             *left.entry(finding.subject()).or_default() += 1;
         }
         let mut is_kept = |finding: &Finding| {
@@ -106,9 +110,10 @@ mod tests {
     }
 
     fn judged(change: impl FnOnce(&mut Value)) -> (Vec<String>, Vec<String>) {
-        let mut new = old();
+        let before = old();
+        let mut new = before.clone();
         change(&mut new);
-        let judgement = judge_set(&new, || Some(old()), &Settings::default());
+        let judgement = judge_set(&new, || Some(&before), &Settings::default());
         let paths = |findings: Vec<Finding>| findings.into_iter().map(|finding| finding.path).collect();
         (paths(judgement.refused), paths(judgement.warnings))
     }
@@ -160,7 +165,7 @@ mod tests {
         let refused = |change: &dyn Fn(&mut Value)| {
             let mut new = before.clone();
             change(&mut new);
-            let judgement = judge_set(&new, || Some(before.clone()), &Settings::default());
+            let judgement = judge_set(&new, || Some(&before), &Settings::default());
             judgement.refused.into_iter().map(|finding| finding.path).collect::<Vec<_>>()
         };
         assert_eq!(refused(&|set| set["spec"]["serviceQualities"][0]["timeoutSeconds"] = json!(1)), [""; 0]);
@@ -193,7 +198,8 @@ mod tests {
             set["spec"]["reserveGameServerIds"] = (0..count).map(|n| format!("{n}-x")).collect();
             set
         };
-        let judgement = judge_set(&many(1_499), || Some(many(1_500)), &Settings::default());
+        let before = many(1_500);
+        let judgement = judge_set(&many(1_499), || Some(&before), &Settings::default());
         assert_eq!(judgement.refused, []);
     }
 
@@ -203,7 +209,7 @@ mod tests {
         before["spec"]["serviceQualities"][0]["containerName"] = json!("a");
         let mut new = before.clone();
         new["spec"]["gameServerTemplate"]["spec"]["containers"][0]["name"] = json!("c");
-        let judgement = judge_set(&new, || Some(before.clone()), &Settings::default());
+        let judgement = judge_set(&new, || Some(&before), &Settings::default());
         let paths: Vec<&str> = judgement.refused.iter().map(|finding| finding.path.as_str()).collect();
         assert_eq!(paths, ["spec.serviceQualities[0].containerName"]);
     }
@@ -213,11 +219,11 @@ mod tests {
         let mut going = old();
         going["metadata"]["deletionTimestamp"] = json!("2026-05-01T12:00:00Z");
         going["spec"]["replicas"] = json!(-1);
-        let judgement = judge_set(&going, || Some(going.clone()), &Settings::default());
+        let judgement = judge_set(&going, || Some(&going), &Settings::default());
         assert_eq!(judgement, Judgement::default());
         // Who only says that it is going is judged.
         for before in [None, Some(old())] {
-            assert!(!judge_set(&going, || before.clone(), &Settings::default()).refused.is_empty());
+            assert!(!judge_set(&going, || before.as_ref(), &Settings::default()).refused.is_empty());
         }
     }
 }

@@ -26,18 +26,18 @@ pub(super) struct Containers<'a> {
 
 impl<'a> Containers<'a> {
     /// Of a GameServerTemplate.
-    pub(super) fn of(template: &Field<'a>) -> Self {
+    pub(super) fn of(template: &Field<'_, 'a>) -> Self {
         let spec = template.get("spec");
-        let named = |field: &str| {
-            let items = spec.get(field).items().take(MOST_CONTAINERS);
-            items.filter_map(|item| Some((item.value.get("name")?.as_str()?, item.value))).collect::<Vec<_>>()
+        let named = |field: &'static str| {
+            let items = spec.peek(field).as_array().into_iter().flatten().take(MOST_CONTAINERS);
+            items.filter_map(|item| Some((item.get("name")?.as_str()?, item))).collect::<Vec<_>>()
         };
         let goes_on =
             |container: &Value| container.get("restartPolicy").and_then(Value::as_str) == Some("Always");
         let (sidecars, ending): (Vec<_>, Vec<_>) =
             named("initContainers").into_iter().partition(|(_, container)| goes_on(container));
         let annotation =
-            template.get("metadata").get("annotations").get(names::INJECTED_CONTAINERS).value.as_str();
+            template.get("metadata").get("annotations").peek(names::INJECTED_CONTAINERS).as_str();
         let injected = annotation.into_iter().flat_map(|list| list.split(',')).map(str::trim);
         Self {
             own: named("containers"),
@@ -53,7 +53,7 @@ impl<'a> Containers<'a> {
     }
 
     /// Warns of an action's container that is in no pod, as far as is known here.
-    pub(super) fn has_effect(&self, field: &Field<'_>, report: &mut Report) {
+    pub(super) fn has_effect(&self, field: &Field<'_, '_>, report: &mut Report) {
         let choices = self.choices();
         let Some(name) = field.value.as_str().filter(|name| !choices.contains(name) && !self.own.is_empty())
         else {
@@ -69,7 +69,7 @@ impl<'a> Containers<'a> {
 
     /// The container that a quality means, as the template has it; `None` where it does not, or where a mistake has
     /// been refused.
-    pub(super) fn meant(&self, quality: &Field<'a>, report: &mut Report) -> Option<&'a Value> {
+    pub(super) fn meant(&self, quality: &Field<'_, 'a>, report: &mut Report) -> Option<&'a Value> {
         let field = quality.get("containerName");
         let name = field.text(report).unwrap_or_default();
         if self.own.is_empty() {

@@ -14,16 +14,16 @@ const COMMAND: u64 = 22;
 const MOST_SERVERS: u64 = 1_000_000;
 
 /// Warns of a set whose commands take more than a core of the cluster.
-pub(super) fn check(spec: &Field<'_>, report: &mut Report) {
+pub(super) fn check(spec: &Field<'_, '_>, report: &mut Report) {
     let qualities = spec.get("serviceQualities");
     // More are refused.
     let servers =
-        spec.get("replicas").value.as_u64().filter(|servers| *servers <= MOST_SERVERS).unwrap_or_default();
+        spec.peek("replicas").as_u64().filter(|servers| *servers <= MOST_SERVERS).unwrap_or_default();
     let periods: Vec<u64> = qualities
         .items()
-        .filter(|quality| quality.get("exec").is_set())
+        .filter(|quality| !quality.peek("exec").is_null())
         .map(|quality| {
-            let period = quality.get("periodSeconds").value.as_u64().filter(|seconds| *seconds > 0);
+            let period = quality.peek("periodSeconds").as_u64().filter(|seconds| *seconds > 0);
             period.unwrap_or(PERIOD.into())
         })
         .collect();

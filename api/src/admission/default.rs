@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use json_patch::{AddOperation, Patch, PatchOperation, ReplaceOperation, jsonptr::PointerBuf};
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use super::quality;
 use crate::quality::{
@@ -22,42 +22,45 @@ const NUMBERS: [(&str, u32); 5] = [
     ("failureThreshold", FAILURE_THRESHOLD),
 ];
 
-/// The JSON Patch (RFC 6902) that fills a GameServerSet in. Minimal: what is there stays, and of a set that is filled in
-/// already nothing is patched. What is of the wrong type is left alone: it is refused elsewhere.
+/// Fills a GameServerSet in, and gives the JSON Patch (RFC 6902) that does the same. Minimal: what is there stays, and of
+/// a set that is filled in already nothing is patched. What is of the wrong type is left alone: it is refused elsewhere.
 ///
 /// Of a set that is changed, a quality that is as it was in the `old` one stays so: it may be older than a rule, which
 /// speaks when it is written anew. One container that gets another name takes along the qualities that meant it, whose
 /// `containerName` was perhaps written by us.
 #[must_use]
-pub fn set_defaults(set: &Value, old: Option<&Value>) -> Patch {
-    let mut filling = Filling::default();
-    let only = only_container(set);
+pub fn set_defaults(set: &mut Value, old: Option<&Value>) -> Patch {
+    let only = only_container(set).map(str::to_owned);
+    let only = only.as_deref();
     let renamed = old.and_then(only_container).filter(|before| only.is_some_and(|only| only != *before));
     let before: HashMap<&str, &Value> = old
         .into_iter()
-        .flat_map(qualities)
+        .flat_map(|old| old[QUALITIES[0]][QUALITIES[1]].as_array().into_iter().flatten().take(quality::MOST))
         .filter_map(|quality| Some((quality["name"].as_str()?, quality)))
         .collect();
+    let qualities = QUALITIES.iter().try_fold(set, |value, key| value.get_mut(key));
+    let mut patch = Vec::new();
     // More are refused, or were there before they were: a patch of those would be many times as large as they are.
-    for (index, quality) in qualities(set).enumerate() {
+    let qualities = qualities.and_then(Value::as_array_mut).into_iter().flatten().take(quality::MOST);
+    for (index, quality) in qualities.enumerate() {
         let as_before =
-            quality["name"].as_str().and_then(|name| before.get(name)).is_some_and(|old| *old == quality);
-        let path = ["spec", "serviceQualities", &index.to_string()];
-        if let (Some(only), Some(renamed)) = (only, renamed)
-            && quality["containerName"] == renamed
-        {
-            filling.replace(&path, "containerName", json!(only));
+            quality["name"].as_str().and_then(|name| before.get(name)).is_some_and(|old| **old == *quality);
+        let Some(quality) = quality.as_object_mut() else { continue };
+        let mut path = PointerBuf::from_tokens(QUALITIES);
+        path.push_back(index);
+        let mut filling = Filling { path, object: quality, patch: &mut patch };
+        if let (Some(only), Some(renamed)) = (only, renamed) {
+            filling.fill("containerName", |name| name == renamed, only);
         }
-        if quality.is_object() && !as_before {
-            filling.quality(&path, quality, only);
+        if !as_before {
+            filling.quality(only);
         }
     }
-    Patch(filling.0)
+    Patch(patch)
 }
 
-fn qualities(set: &Value) -> impl Iterator<Item = &Value> {
-    set["spec"]["serviceQualities"].as_array().into_iter().flatten().take(quality::MOST)
-}
+/// The way to the qualities of a set.
+const QUALITIES: [&str; 2] = ["spec", "serviceQualities"];
 
 /// The name of the container, where the template has one, and it is one.
 fn only_container(set: &Value) -> Option<&str> {
@@ -67,39 +70,54 @@ fn only_container(set: &Value) -> Option<&str> {
     }
 }
 
-#[derive(Default)]
-struct Filling(Vec<PatchOperation>);
+/// An object that is filled in.
+struct Filling<'a> {
+    /// Where it stands.
+    path: PointerBuf,
+    object: &'a mut Map<String, Value>,
+    /// What has been filled in so far.
+    patch: &'a mut Vec<PatchOperation>,
+}
 
-impl Filling {
-    fn quality(&mut self, path: &[&str], quality: &Value, only: Option<&str>) {
+impl Filling<'_> {
+    fn quality(mut self, only: Option<&str>) {
         if let Some(only) = only {
-            self.fill(path, quality, "containerName", &json!(""), json!(only));
+            self.fill_missing("containerName", |name| name == "", only);
         }
-        self.fill(path, quality, "permanent", &Value::Null, json!(false));
+        self.fill_missing("permanent", |_| false, false);
         for (name, default) in NUMBERS {
-            self.fill(path, quality, name, &json!(0), json!(default));
+            self.fill_missing(name, |number| *number == 0, default);
         }
-        if quality["httpGet"].is_object() {
-            let path = [path, &["httpGet"]].concat();
-            self.fill(&path, &quality["httpGet"], "scheme", &json!(""), json!("HTTP"));
+        if let Some(Value::Object(http_get)) = self.object.get_mut("httpGet") {
+            self.path.push_back("httpGet");
+            let mut filling = Filling { path: self.path, object: http_get, patch: self.patch };
+            filling.fill_missing("scheme", |scheme| scheme == "", "HTTP");
         }
     }
 
-    fn replace(&mut self, path: &[&str], name: &str, value: Value) {
-        let path = PointerBuf::from_tokens(path.iter().copied().chain([name]));
-        self.0.push(PatchOperation::Replace(ReplaceOperation { path, value }));
+    /// Sets a field that is missing, null or as good as that.
+    fn fill_missing(&mut self, name: &str, is_unset: fn(&Value) -> bool, default: impl Into<Value>) {
+        if self.object.contains_key(name) {
+            self.fill(name, |value| value.is_null() || is_unset(value), default);
+        } else {
+            let (path, value) = (self.path_of(name), default.into());
+            self.object.insert(name.to_owned(), value.clone());
+            self.patch.push(PatchOperation::Add(AddOperation { path, value }));
+        }
     }
 
-    /// Sets a field that is missing, null or `unset`.
-    fn fill(&mut self, path: &[&str], object: &Value, name: &str, unset: &Value, default: Value) {
-        let path = PointerBuf::from_tokens(path.iter().copied().chain([name]));
-        match object.get(name) {
-            None => self.0.push(PatchOperation::Add(AddOperation { path, value: default })),
-            Some(value) if value.is_null() || value == unset => {
-                self.0.push(PatchOperation::Replace(ReplaceOperation { path, value: default }));
-            }
-            Some(_) => {}
+    /// Sets a field that is there, if it is to be set.
+    fn fill(&mut self, name: &str, is_to_be: impl Fn(&Value) -> bool, with: impl Into<Value>) {
+        let path = self.path_of(name);
+        if let Some(found) = self.object.get_mut(name).filter(|value| is_to_be(value)) {
+            *found = with.into();
+            let value = found.clone();
+            self.patch.push(PatchOperation::Replace(ReplaceOperation { path, value }));
         }
+    }
+
+    fn path_of(&self, name: &str) -> PointerBuf {
+        self.path.with_trailing_token(name)
     }
 }
 
@@ -107,13 +125,18 @@ impl Filling {
 mod tests {
     use json_patch::patch;
     use proptest::prelude::*;
+    use serde_json::json;
 
     use super::*;
 
     fn filled(set: &Value) -> Value {
         let mut filled = set.clone();
-        patch(&mut filled, &set_defaults(set, None)).unwrap();
+        let _ = super::set_defaults(&mut filled, None);
         filled
+    }
+
+    fn set_defaults(set: &Value, old: Option<&Value>) -> Patch {
+        super::set_defaults(&mut set.clone(), old)
     }
 
     fn set(containers: Value, quality: Value) -> Value {
@@ -250,6 +273,15 @@ mod tests {
     }
 
     proptest! {
+        /// The patch says what was done.
+        #[test]
+        fn the_patch_does_the_same(set in any_set(), old in prop::option::of(any_set())) {
+            let (mut here, mut there) = (set.clone(), set);
+            let said = super::set_defaults(&mut here, old.as_ref());
+            patch(&mut there, &said).unwrap();
+            prop_assert_eq!(here, there);
+        }
+
         /// A second pass finds nothing, and nothing that somebody wrote is lost or changed, but for what means "the
         /// default".
         #[test]

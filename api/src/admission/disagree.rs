@@ -12,11 +12,11 @@ use crate::{quality::wins, template::is_template, types::OpsState};
 const MOST: usize = 4;
 
 /// Warns of each pair of qualities that can disagree.
-pub(super) fn check(qualities: &Field<'_>, report: &mut Report) {
+pub(super) fn check(qualities: &Field<'_, '_>, report: &mut Report) {
     let opinions: Vec<(&str, Vec<OpsState>)> = qualities
         .items()
         .take(super::quality::MOST)
-        .filter_map(|quality| Some((quality.get("name").value.as_str()?, opinions(&quality))))
+        .filter_map(|quality| Some((quality.peek("name").as_str()?, opinions(&quality))))
         .collect();
     let mut told = 0;
     for (index, (first, of_first)) in opinions.iter().enumerate() {
@@ -42,11 +42,10 @@ pub(super) fn check(qualities: &Field<'_>, report: &mut Report) {
 }
 
 /// The states that a quality's actions name, `None` and templates excepted, each once.
-fn opinions(quality: &Field<'_>) -> Vec<OpsState> {
+fn opinions(quality: &Field<'_, '_>) -> Vec<OpsState> {
     let mut states: Vec<OpsState> = Vec::new();
     for action in quality.get("serviceQualityAction").items().take(action::MOST) {
-        let state =
-            action.get("opsState").value.as_str().filter(|text| !is_template(text)).map(OpsState::from);
+        let state = action.peek("opsState").as_str().filter(|text| !is_template(text)).map(OpsState::from);
         states.extend(state.filter(|state| *state != OpsState::None && !states.contains(state)));
     }
     states

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::finding::Report;
+use super::{
+    finding::Report,
+    way::{Step, Way},
+};
 
 /// What is wanted where something else stands, and how it is written.
 pub(super) const TEXT: &str = "text; write it in quotes";
@@ -16,45 +19,61 @@ pub(super) const LIST: &str = "a list; begin each entry with \"- \"";
 pub(super) const MAP: &str = "a map of fields; write \"name: value\"";
 
 /// A value and where it stands. What is missing is null, as the API server treats it.
-#[derive(Clone, Debug)]
-pub(super) struct Field<'a> {
-    pub(super) path: String,
+///
+/// `'a` is the object's life, `'t` that of the fields on the way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Field<'t, 'a> {
+    pub(super) way: Way<'t>,
     pub(super) value: &'a Value,
 }
 
-impl<'a> Field<'a> {
+impl<'a> Field<'_, 'a> {
     /// The object itself.
     pub(super) fn root(value: &'a Value) -> Self {
-        Self { path: String::new(), value }
+        Self { way: Way::Begin, value }
     }
 
-    pub(super) fn get(&self, key: &str) -> Self {
-        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
-        Self { path, value: self.value.get(key).unwrap_or(&Value::Null) }
+    pub(super) fn get<'t>(&'t self, key: &'t str) -> Field<'t, 'a> {
+        Field { way: self.way.then(Step::Field(key)), value: self.peek(key) }
+    }
+
+    /// What stands in a field, where nothing will be said of it.
+    pub(super) fn peek(&self, key: &str) -> &'a Value {
+        self.value.get(key).unwrap_or(&Value::Null)
+    }
+
+    /// As Kubernetes writes it.
+    pub(super) fn path(&self) -> String {
+        self.way.to_string()
     }
 
     /// The entries of a list; none where it is no list.
-    pub(super) fn items(&self) -> impl Iterator<Item = Self> + use<'a> {
-        let path = self.path.clone();
+    pub(super) fn items<'t>(&'t self) -> impl Iterator<Item = Field<'t, 'a>> + use<'t, 'a> {
         let items = self.value.as_array().into_iter().flatten().enumerate();
-        items.map(move |(index, value)| Self { path: format!("{path}[{index}]"), value })
+        items.map(|(index, value)| Field { way: self.way.then(Step::Index(index)), value })
     }
 
     /// The entries of a list, of which there may be so many; more are refused, and not looked at.
-    pub(super) fn items_at_most(&self, most: usize, report: &mut Report) -> Vec<Self> {
+    pub(super) fn items_at_most<'t>(
+        &'t self,
+        most: usize,
+        report: &mut Report,
+    ) -> impl Iterator<Item = Field<'t, 'a>> + use<'t, 'a> {
         self.expect_list(report);
         let count = self.value.as_array().map_or(0, Vec::len);
         if count > most {
             report.refuse(self, format!("{count} entries; there can be at most {most}"));
         }
-        self.items().take(most).collect()
+        self.items().take(most)
     }
 
-    /// The entries of a map; none where it is no map. Keys stand in brackets, as they may have dots.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&'a str, Self)> + use<'a> {
-        let path = self.path.clone();
+    /// The entries of a map; none where it is no map.
+    pub(super) fn entries<'t>(&'t self) -> impl Iterator<Item = (&'a str, Field<'t, 'a>)> + use<'t, 'a>
+    where
+        'a: 't,
+    {
         let entries = self.value.as_object().into_iter().flatten();
-        entries.map(move |(key, value)| (key.as_str(), Self { path: format!("{path}[{key}]"), value }))
+        entries.map(|(key, value)| (key.as_str(), Field { way: self.way.then(Step::Key(key)), value }))
     }
 
     /// Whether there is no list, or nothing in it. What is something else is not one.

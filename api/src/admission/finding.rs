@@ -71,11 +71,11 @@ impl Finding {
 
 /// The same for what is wrong as before: the entry of a list by its name (`within`), the place in it, and the value. What
 /// is wrong with a list or map as a whole is told from its message, or any change in it would be a new mistake.
-fn subject(within: &str, field: &Field<'_>, message: &str) -> u64 {
+fn subject(within: &str, path: &str, value: &Value, message: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     within.hash(&mut hasher);
-    place(&field.path).for_each(|step| step.hash(&mut hasher));
-    match field.value {
+    place(path).for_each(|step| step.hash(&mut hasher));
+    match value {
         Value::Null => 0_u8.hash(&mut hasher),
         Value::Bool(value) => value.hash(&mut hasher),
         Value::Number(value) => value.hash(&mut hasher),
@@ -123,29 +123,38 @@ const MOST_WARNINGS: usize = 200;
 const LONG: usize = 50;
 
 impl Report {
-    pub(super) fn refuse(&mut self, field: &Field<'_>, message: impl Into<String>) {
+    pub(super) fn refuse(&mut self, field: &Field<'_, '_>, message: impl Into<String>) {
         if !self.is_full() {
-            self.refused.insert(hash(&field.path));
-            self.say(Severity::Error, field, None, message.into());
+            let path = field.path();
+            self.refused.insert(hash(&path));
+            self.say(Severity::Error, path, field.value, None, message.into());
         }
     }
 
-    pub(super) fn warn(&mut self, about: About, field: &Field<'_>, message: impl Into<String>) {
+    pub(super) fn warn(&mut self, about: About, field: &Field<'_, '_>, message: impl Into<String>) {
         if self.warnings < MOST_WARNINGS {
             self.warnings += 1;
-            self.say(Severity::Warning, field, Some(about), message.into());
+            self.say(Severity::Warning, field.path(), field.value, Some(about), message.into());
         }
     }
 
-    fn say(&mut self, severity: Severity, field: &Field<'_>, about: Option<About>, message: String) {
-        let subject = subject(&self.within, field, &message);
-        self.findings.push(Finding { severity, path: field.path.clone(), message, about, subject });
+    fn say(
+        &mut self,
+        severity: Severity,
+        path: String,
+        value: &Value,
+        about: Option<About>,
+        message: String,
+    ) {
+        let subject = subject(&self.within, &path, value, &message);
+        self.findings.push(Finding { severity, path, message, about, subject });
     }
 
     /// What is said from now on is said of the entry of this name; of none, where it is empty.
     pub(super) fn within(&mut self, name: &str) {
         const LONGEST: usize = 64;
-        self.within = name.chars().take(LONGEST).collect();
+        self.within.clear();
+        self.within.extend(name.chars().take(LONGEST));
     }
 
     /// Whether no more errors are kept: looking on is of no use.

@@ -27,7 +27,8 @@ pub enum Ours {
 #[must_use]
 pub fn kind_of(object: &Value) -> Option<(Ours, Vec<Finding>)> {
     let mut report = Report::default();
-    let (kind, version) = (Field::root(object).get("kind"), Field::root(object).get("apiVersion"));
+    let root = Field::root(object);
+    let (kind, version) = (root.get("kind"), root.get("apiVersion"));
     let text = version.value.as_str().unwrap_or_default();
     let group = text.split('/').next().unwrap_or_default();
     let is_near = group == GROUP || nearest(group, [GROUP]).is_some();

@@ -3,6 +3,7 @@
 //! ```text
 //!   finding     what is said: where, how bad, and the sentence
 //!   field       a place in the object, with its path
+//!   way         the way to a place
 //!   kind        which objects of a file are ours
 //!   name        names of sets, and of entries that are told apart by theirs
 //!   near        "did you mean"
@@ -12,6 +13,7 @@
 //!   quality     name, container, probe and numbers of a quality
 //!   action      what a quality's answers do: coverage, contradictions, templates, labels
 //!   template    the pod template
+//!   container   a container of it
 //!   shape       what of the pod template no pod could be
 //!   strategy    reserved ids and strategies
 //!   disagree    two qualities that can want different states
@@ -27,6 +29,7 @@
 
 mod action;
 mod change;
+mod container;
 mod containers;
 mod cost;
 mod default;
@@ -44,6 +47,7 @@ mod shape;
 mod strategy;
 mod template;
 mod warning;
+mod way;
 
 pub use change::{Judgement, judge_server, judge_set};
 pub use default::set_defaults;

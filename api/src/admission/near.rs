@@ -57,7 +57,7 @@ pub(super) fn listed(names: &[&str]) -> String {
 }
 
 /// A word of a list; another is refused. The empty text means the default.
-pub(super) fn one_of(field: &Field<'_>, words: &[&str], report: &mut Report) {
+pub(super) fn one_of(field: &Field<'_, '_>, words: &[&str], report: &mut Report) {
     let Some(text) = field.text(report).filter(|text| !text.is_empty()) else { return };
     if !words.contains(&text) {
         let near = suggestion(text, words.iter().copied(), report);
@@ -65,6 +65,13 @@ pub(super) fn one_of(field: &Field<'_>, words: &[&str], report: &mut Report) {
             field,
             format!("{} is not known (known: {}){near}", shown(field.value), words.join(", ")),
         );
+    }
+}
+
+/// A whole number within bounds; another is refused.
+pub(super) fn between(field: &Field<'_, '_>, least: i64, most: i64, report: &mut Report) {
+    if let Some(number) = field.integer(report).filter(|number| !(least..=most).contains(number)) {
+        report.refuse(field, format!("{number} is out of range; write a number from {least} to {most}"));
     }
 }
 

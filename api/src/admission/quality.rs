@@ -31,14 +31,14 @@ pub(super) const MOST: usize = 64;
 
 /// All qualities of a set.
 pub(super) fn check_all<'a>(
-    qualities: &Field<'a>,
+    qualities: &Field<'_, 'a>,
     containers: &Containers<'a>,
     mode: Mode,
     report: &mut Report,
 ) {
     let mut names = BTreeSet::new();
     for quality in qualities.items_at_most(MOST, report) {
-        report.within(quality.get("name").value.as_str().unwrap_or_default());
+        report.within(quality.peek("name").as_str().unwrap_or_default());
         name(&quality, &mut names, report);
         let container = containers.meant(&quality, report);
         handler(&quality, container, report);
@@ -51,7 +51,7 @@ pub(super) fn check_all<'a>(
     report.within("");
 }
 
-fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Report) {
+fn name<'a>(quality: &Field<'_, 'a>, names: &mut BTreeSet<&'a str>, report: &mut Report) {
     let field = quality.get("name");
     let name = field.text(report);
     match name.unwrap_or_default() {
@@ -75,8 +75,9 @@ fn name<'a>(quality: &Field<'a>, names: &mut BTreeSet<&'a str>, report: &mut Rep
     }
 }
 
-fn handler(quality: &Field<'_>, container: Option<&Value>, report: &mut Report) {
-    let written: Vec<&str> = HANDLERS.into_iter().filter(|handler| quality.get(handler).is_set()).collect();
+fn handler(quality: &Field<'_, '_>, container: Option<&Value>, report: &mut Report) {
+    let written: Vec<&str> =
+        HANDLERS.into_iter().filter(|handler| !quality.peek(handler).is_null()).collect();
     match written.as_slice() {
         [] => report.refuse(quality, format!("no probe; write one of {}", HANDLERS.join(", "))),
         [_] => {}
@@ -90,7 +91,16 @@ fn handler(quality: &Field<'_>, container: Option<&Value>, report: &mut Report) 
     }
     for handler in written {
         let field = quality.get(handler);
-        field.expect_map(report);
+        if !field.value.is_object() {
+            match field.value.as_str() {
+                Some(text) if handler == "exec" => report.refuse(
+                    &field,
+                    format!("{} is text; write command: {:?} below it", quoted(text), words(text)),
+                ),
+                _ => field.expect_map(report),
+            }
+            continue;
+        }
         match handler {
             "exec" => command(&field, report),
             _ => port(&field, handler != "grpc", container, report),
@@ -103,12 +113,13 @@ fn handler(quality: &Field<'_>, container: Option<&Value>, report: &mut Report) 
 
 /// What Kruise's webhook refuses when OpenKruiseGame makes probes of the quality; OpenKruiseGame does not say so, and
 /// nothing is ever probed.
-fn for_kruise(quality: &Field<'_>, report: &mut Report) {
+fn for_kruise(quality: &Field<'_, '_>, report: &mut Report) {
     let grpc = quality.get("grpc");
     if grpc.is_set() {
         report.refuse(&grpc, "Kruise's probes know no grpc; write exec, httpGet or tcpSocket");
     }
-    let host = quality.get("httpGet").get("host");
+    let http_get = quality.get("httpGet");
+    let host = http_get.get("host");
     if host.value.as_str().is_some_and(|text| !text.is_empty()) {
         report.refuse(
             &host,
@@ -117,23 +128,29 @@ fn for_kruise(quality: &Field<'_>, report: &mut Report) {
     }
 }
 
-fn command(exec: &Field<'_>, report: &mut Report) {
-    /// More are not written out for who has written text.
-    const MOST_WORDS: usize = 64;
+fn command(exec: &Field<'_, '_>, report: &mut Report) {
     let command = exec.get("command");
     if let Some(text) = command.value.as_str() {
-        let words: Vec<&str> = text.split_whitespace().take(MOST_WORDS).collect();
         return report.refuse(
             &command,
-            format!("{} is text, and a list of words is due; write {words:?}", quoted(text)),
+            format!("{} is text, and a list of words is due; write {:?}", quoted(text), words(text)),
         );
     }
     command.expect_list(report);
-    let words: Vec<_> = command.items().collect();
-    for word in &words {
+    for word in command.items() {
         word.text(report);
     }
-    let names_nothing = words.first().is_some_and(|word| word.value.as_str() == Some(""));
+    let list = command.value.as_array().map(Vec::as_slice).unwrap_or_default();
+    let names_nothing = list.first().is_some_and(|word| word == "");
+    if let [Value::String(only)] = list
+        && only.trim().contains(char::is_whitespace)
+    {
+        report.warn(
+            About::Effect,
+            &command,
+            format!("one word, the name of a program; better {:?}", words(only)),
+        );
+    }
     if command.is_empty_list() || names_nothing {
         report.refuse(
             &command,
@@ -142,13 +159,16 @@ fn command(exec: &Field<'_>, report: &mut Report) {
     }
 }
 
-fn port(handler: &Field<'_>, may_be_named: bool, container: Option<&Value>, report: &mut Report) {
+/// The words of a line. More than a few are not written out.
+fn words(line: &str) -> Vec<&str> {
+    const MOST: usize = 64;
+    line.split_whitespace().take(MOST).collect()
+}
+
+fn port(handler: &Field<'_, '_>, may_be_named: bool, container: Option<&Value>, report: &mut Report) {
     let field = handler.get("port");
     match field.value {
-        Value::Null if handler.value.is_object() => {
-            report.refuse(&field, "missing; write the number of the port, from 1 to 65535");
-        }
-        Value::Null => {}
+        Value::Null => report.refuse(&field, "missing; write the number of the port, from 1 to 65535"),
         Value::Number(number) => {
             if !number.as_i64().is_some_and(|port| (1..=65535).contains(&port)) {
                 report.refuse(&field, format!("{number} is not a port; write one from 1 to 65535"));
@@ -165,7 +185,7 @@ fn port(handler: &Field<'_>, may_be_named: bool, container: Option<&Value>, repo
     }
 }
 
-fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: &mut Report) {
+fn named_port(field: &Field<'_, '_>, name: &str, container: Option<&Value>, report: &mut Report) {
     // Of a container that others inject nobody knows the ports.
     let Some(container) = container else { return };
     let ports = container.get("ports").and_then(Value::as_array);
@@ -187,8 +207,9 @@ fn named_port(field: &Field<'_>, name: &str, container: Option<&Value>, report: 
     );
 }
 
-fn numbers(quality: &Field<'_>, report: &mut Report) {
-    for field in NUMBERS.map(|number| quality.get(number)) {
+fn numbers(quality: &Field<'_, '_>, report: &mut Report) {
+    for number in NUMBERS {
+        let field = quality.get(number);
         let Some(number) = field.integer(report) else { continue };
         if number < 0 {
             report.refuse(&field, format!("{number} is below 0; write 0, or leave it out, for the default"));
@@ -197,7 +218,7 @@ fn numbers(quality: &Field<'_>, report: &mut Report) {
         }
     }
     let value = |key: &str, default: u32| {
-        quality.get(key).value.as_i64().filter(|number| *number > 0).unwrap_or(default.into())
+        quality.peek(key).as_i64().filter(|number| *number > 0).unwrap_or(default.into())
     };
     let (timeout, period) = (value("timeoutSeconds", TIMEOUT), value("periodSeconds", PERIOD));
     // The default timeout is longer than the default period: nobody is told of what was filled in for them.

@@ -31,7 +31,7 @@ pub fn check_server(server: &Value) -> Vec<Finding> {
 }
 
 /// Containers that the pod does not have, as far as its status says which it has.
-fn in_the_pod(containers: &Field<'_>, pod: &Field<'_>, report: &mut Report) {
+fn in_the_pod(containers: &Field<'_, '_>, pod: &Field<'_, '_>, report: &mut Report) {
     let statuses = ["containerStatuses", "initContainerStatuses"].map(|list| pod.get(list));
     let has: Vec<&str> = statuses
         .iter()
@@ -41,7 +41,8 @@ fn in_the_pod(containers: &Field<'_>, pod: &Field<'_>, report: &mut Report) {
     if has.is_empty() {
         return;
     }
-    for name in containers.items().take(MOST_CONTAINERS).map(|container| container.get("name")) {
+    for container in containers.items().take(MOST_CONTAINERS) {
+        let name = container.get("name");
         let Some(text) = name.value.as_str().filter(|text| !text.is_empty() && !has.contains(text)) else {
             continue;
         };

@@ -26,7 +26,7 @@ pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
     name::dns_label(&spec.get("serviceName"), &mut report);
     strategy::check(&spec, &mut report);
     let pods = spec.get("gameServerTemplate");
-    template::check(&pods, root.get("metadata").get("name").value.as_str(), &mut report);
+    template::check(&pods, root.get("metadata").peek("name").as_str(), &mut report);
     let containers = Containers::of(&pods);
     let qualities = spec.get("serviceQualities");
     quality::check_all(&qualities, &containers, settings.mode, &mut report);

@@ -125,6 +125,18 @@ fn qualities_need_a_name_a_container_and_one_probe() {
             ],
         ),
         (
+            with_quality(&json!({"exec": "bash ./idle.sh"})),
+            &[
+                "spec.serviceQualities[0].exec: \"bash ./idle.sh\" is text; write command: [\"bash\", \"./idle.sh\"] \
+                 below it",
+            ],
+        ),
+        (
+            with_quality(&json!({"exec": {"command": ["bash ./idle.sh"]}})),
+            &["warning: spec.serviceQualities[0].exec.command: one word, the name of a program; better \
+               [\"bash\", \"./idle.sh\"]"],
+        ),
+        (
             with_quality(&json!({"exec": null, "httpGet": {"port": "8080"}})),
             &["spec.serviceQualities[0].httpGet.port: \"8080\" is a number in quotes; write 8080"],
         ),
@@ -546,8 +558,7 @@ fn none_need_not_be_taken_back_and_an_answer_without_a_state_takes_nothing_back(
 #[test]
 fn the_defaults_are_nothing_to_be_warned_of() {
     let mut filled = with_quality(&json!({}));
-    let defaults = crate::admission::set_defaults(&filled, None);
-    json_patch::patch(&mut filled, &defaults).unwrap();
+    let _ = crate::admission::set_defaults(&mut filled, None);
     assert_eq!(said(&filled), [""; 0]);
     assert_eq!(said(&with_quality(&json!({"periodSeconds": 1}))).len(), 1, "the default timeout is longer");
 }

@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::{
     field::{Field, shown},
     finding::{About, Report},
-    near::one_of,
+    near::{between, one_of},
 };
 use crate::{scale::parse_reserve_id, types::IntOrString};
 
 /// Everything of a set's spec that is neither the template nor a quality.
-pub(super) fn check(spec: &Field<'_>, report: &mut Report) {
+pub(super) fn check(spec: &Field<'_, '_>, report: &mut Report) {
     replicas(&spec.get("replicas"), report);
     reserve_ids(&spec.get("reserveGameServerIds"), report);
     let update = spec.get("updateStrategy");
@@ -22,8 +22,8 @@ pub(super) fn check(spec: &Field<'_>, report: &mut Report) {
     max_unavailable(&rolling.get("maxUnavailable"), report);
     between(&rolling.get("minReadySeconds"), 0, 300, report);
     between(&rolling.get("partition"), 0, i64::from(i32::MAX), report);
-    let grace = rolling.get("inPlaceUpdateStrategy").get("gracePeriodSeconds");
-    between(&grace, 0, i64::from(i32::MAX), report);
+    let in_place = rolling.get("inPlaceUpdateStrategy");
+    between(&in_place.get("gracePeriodSeconds"), 0, i64::from(i32::MAX), report);
     let scale = spec.get("scaleStrategy");
     max_unavailable(&scale.get("maxUnavailable"), report);
     one_of(&scale.get("scaleDownStrategyType"), &["General", "ReserveIds"], report);
@@ -33,20 +33,14 @@ pub(super) fn check(spec: &Field<'_>, report: &mut Report) {
     }
 }
 
-fn replicas(field: &Field<'_>, report: &mut Report) {
+fn replicas(field: &Field<'_, '_>, report: &mut Report) {
     if !field.is_set() {
         return report.refuse(field, "missing; write how many game servers there should be, from 0");
     }
     between(field, 0, 1_000_000, report);
 }
 
-fn between(field: &Field<'_>, least: i64, most: i64, report: &mut Report) {
-    if let Some(number) = field.integer(report).filter(|number| !(least..=most).contains(number)) {
-        report.refuse(field, format!("{number} is out of range; write a number from {least} to {most}"));
-    }
-}
-
-fn max_unavailable(field: &Field<'_>, report: &mut Report) {
+fn max_unavailable(field: &Field<'_, '_>, report: &mut Report) {
     let fine = match field.value {
         Value::Null => true,
         Value::Number(number) => {
@@ -72,7 +66,7 @@ fn max_unavailable(field: &Field<'_>, report: &mut Report) {
     }
 }
 
-fn reserve_ids(field: &Field<'_>, report: &mut Report) {
+fn reserve_ids(field: &Field<'_, '_>, report: &mut Report) {
     field.expect_list(report);
     let mut ranges = Vec::new();
     for (index, item) in field.items().enumerate() {

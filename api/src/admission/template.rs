@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use serde_json::Value;
+
 use super::{
+    container,
     field::{Field, quoted},
     finding::Report,
     name,
@@ -18,7 +21,7 @@ pub(super) const MOST_CONTAINERS: usize = 64;
 const MOST_CLAIMS: usize = 64;
 
 /// `set`: the name of the set, which its pods' owner label has to say if it says anything.
-pub(super) fn check(template: &Field<'_>, set: Option<&str>, report: &mut Report) {
+pub(super) fn check(template: &Field<'_, '_>, set: Option<&str>, report: &mut Report) {
     if !template.is_set() {
         return report.refuse(template, "missing; write a pod template, with spec.containers");
     }
@@ -49,7 +52,7 @@ pub(super) fn check(template: &Field<'_>, set: Option<&str>, report: &mut Report
     shape::check(template, report);
 }
 
-fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
+fn metadata(metadata: &Field<'_, '_>, set: Option<&str>, report: &mut Report) {
     for (map, is_label) in [("labels", true), ("annotations", false)] {
         let map = metadata.get(map);
         map.expect_map(report);
@@ -69,53 +72,53 @@ fn metadata(metadata: &Field<'_>, set: Option<&str>, report: &mut Report) {
     }
 }
 
-fn containers(spec: &Field<'_>, report: &mut Report) {
+fn containers(spec: &Field<'_, '_>, report: &mut Report) {
     let list = spec.get("containers");
     if list.is_empty_list() {
         report.refuse(&list, "none; write at least one, with its name and image");
     }
-    let mut all = list.items_at_most(MOST_CONTAINERS, report);
-    all.extend(spec.get("initContainers").items_at_most(MOST_CONTAINERS, report));
-    name::each_once(all.iter().cloned(), report);
-    for container in all {
-        name::dns_label(&container.get("name"), report);
-        let image = container.get("image");
-        if image.text(report).unwrap_or_default().is_empty() && (!image.is_set() || image.value.is_string()) {
-            report.refuse(&image, "missing; write the image that the container runs");
-        }
+    let init = spec.get("initContainers");
+    let mut all: Vec<_> = list.items_at_most(MOST_CONTAINERS, report).collect();
+    all.extend(init.items_at_most(MOST_CONTAINERS, report));
+    name::each_once(all.iter().copied(), report);
+    for one in all {
+        container::check(&one, report);
     }
 }
 
 /// Mounts of volumes that are not there: the API server would refuse every pod.
-fn mounts(spec: &Field<'_>, claims: &Field<'_>, report: &mut Report) {
-    let volumes = spec.get("volumes").items().map(|volume| volume.get("name"));
-    let claimed = claims.items().map(|claim| claim.get("metadata").get("name"));
-    let there: Vec<&str> = volumes.chain(claimed).filter_map(|name| name.value.as_str()).collect();
+fn mounts(spec: &Field<'_, '_>, claims: &Field<'_, '_>, report: &mut Report) {
+    let volumes = spec.get("volumes");
+    let volumes = volumes.items().map(|volume| volume.peek("name"));
+    let claimed = claims.items().map(|claim| claim.get("metadata").peek("name"));
+    let there: Vec<&str> = volumes.chain(claimed).filter_map(Value::as_str).collect();
     let known: HashSet<&str> = there.iter().copied().collect();
-    let containers = spec.get("containers").items().chain(spec.get("initContainers").items());
-    for name in
-        containers.flat_map(|container| container.get("volumeMounts").items()).map(|mount| mount.get("name"))
-    {
-        if report.is_full() {
-            return;
+    for list in ["containers", "initContainers"].map(|list| spec.get(list)) {
+        for container in list.items() {
+            for mount in container.get("volumeMounts").items() {
+                let name = mount.get("name");
+                let Some(text) = name.value.as_str().filter(|text| !known.contains(text)) else { continue };
+                if report.is_full() {
+                    return;
+                }
+                let has = if there.is_empty() { "none".to_owned() } else { listed(&there) };
+                report.refuse(
+                    &name,
+                    format!(
+                        "{} is no volume of the template (has: {has}); write it under volumes or volumeClaimTemplates{}",
+                        quoted(text),
+                        suggestion(text, there.iter().copied(), report)
+                    ),
+                );
+            }
         }
-        let Some(text) = name.value.as_str().filter(|text| !known.contains(text)) else { continue };
-        let has = if there.is_empty() { "none".to_owned() } else { listed(&there) };
-        report.refuse(
-            &name,
-            format!(
-                "{} is no volume of the template (has: {has}); write it under volumes or volumeClaimTemplates{}",
-                quoted(text),
-                suggestion(text, there.iter().copied(), report)
-            ),
-        );
     }
 }
 
-fn claims_named(claims: &Field<'_>, report: &mut Report) {
-    for field in
-        claims.items_at_most(MOST_CLAIMS, report).iter().map(|claim| claim.get("metadata").get("name"))
-    {
+fn claims_named(claims: &Field<'_, '_>, report: &mut Report) {
+    for claim in claims.items_at_most(MOST_CLAIMS, report) {
+        let metadata = claim.get("metadata");
+        let field = metadata.get("name");
         match field.value.as_str().unwrap_or_default() {
             "" => report.refuse(&field, "missing; write the name of the volume that it is for"),
             _ => name::dns_label(&field, report),

@@ -4,7 +4,7 @@
 //! Each server is a process of its own (this program once more), so that its processor time and memory are its own and
 //! not the load's. Load and server share the machine's cores; rounds of both alternate, and ratios say more than times.
 //!
-//!   cargo bench -p webhook --bench admission -- [--json FILE] [--quick] [--million]
+//!   cargo bench -p webhook --bench admission -- [--json FILE] [--quick] [--size 2000] [--million]
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +13,10 @@
     clippy::print_stdout,
     reason = "a bench, which ends where something is not as it should be, and says so"
 )]
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod body;
 mod load;
@@ -85,7 +89,8 @@ fn main() {
         "body", "conns", "server", "req/s", "p50 ms", "p99 ms", "cpu s/10k", "x floor", "rss MiB"
     );
     let mut rows = Vec::new();
-    for size in [2_000, 20_000, 1_000_000] {
+    let only: Option<usize> = value("--size").map(|size| size.parse().unwrap());
+    for size in [2_000, 20_000, 1_000_000].into_iter().filter(|size| only.is_none_or(|only| only == *size)) {
         let body = Body::of_size(size);
         for connections in [1, 16, 256] {
             rows.extend(compare(&body, connections, rounds, seconds));

@@ -150,15 +150,8 @@ fn check_text(file: &str, text: &str, settings: &Settings, said: &mut Said) -> V
             message,
         }));
         if ours == Ours::Set {
-            let defaults = set_defaults(&object.value, None);
-            if let Err(error) = json_patch::patch(&mut object.value, &defaults) {
-                let message = format!("defaults cannot be filled in: {error}");
-                said.unreadable.push(Unreadable {
-                    file: file.to_owned(),
-                    line: Some(object.line("")),
-                    message,
-                });
-            }
+            // What it does is seen in the object; the patch is for an API server.
+            let _ = set_defaults(&mut object.value, None);
         }
         filled.push(object.value);
     }

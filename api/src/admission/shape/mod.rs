@@ -17,68 +17,36 @@ use super::{
     field::{Field, LIST, MAP, TEXT, TRUTH, WHOLE},
     finding::{About, Report},
     near::suggestion,
+    way::{Step, Way},
 };
-use schema::{Kind, Others, Schema};
+use schema::{Kind, Others, Range, Schema};
 
 /// Looks at a whole object of ours, but for the pods' part of a template. What is refused already is not said again.
-pub(super) fn check_set(set: &Field<'_>, report: &mut Report) {
+pub(super) fn check_set(set: &Field<'_, '_>, report: &mut Report) {
     walk(schema::SET, set, report);
 }
 
 /// As [`check_set`].
-pub(super) fn check_server(server: &Field<'_>, report: &mut Report) {
+pub(super) fn check_server(server: &Field<'_, '_>, report: &mut Report) {
     walk(schema::SERVER, server, report);
 }
 
 /// Looks at a template's metadata and pod spec, and at its volume claims. What is refused already is not said again.
-pub(super) fn check(template: &Field<'_>, report: &mut Report) {
-    let parts = [(schema::METADATA, template.get("metadata")), (schema::POD, template.get("spec"))];
-    let claims = template.get("volumeClaimTemplates").items().map(|claim| (schema::CLAIM, claim));
-    for (kind, field) in parts.into_iter().chain(claims) {
-        walk(kind, &field, report);
+pub(super) fn check(template: &Field<'_, '_>, report: &mut Report) {
+    walk(schema::METADATA, &template.get("metadata"), report);
+    walk(schema::POD, &template.get("spec"), report);
+    for claim in template.get("volumeClaimTemplates").items() {
+        walk(schema::CLAIM, &claim, report);
     }
 }
 
 /// Looks at the resources of a container.
-pub(super) fn check_resources(resources: &Field<'_>, report: &mut Report) {
+pub(super) fn check_resources(resources: &Field<'_, '_>, report: &mut Report) {
     walk(schema::RESOURCES, resources, report);
 }
 
-fn walk(kind: Kind, field: &Field<'_>, report: &mut Report) {
-    let trail = Trail { before: None, step: Step::Field(&field.path) };
-    Walk { schema: schema::kubernetes(), report }.check(kind, &trail, field.value);
-}
-
-/// The way to a value: text is made of it only where something is said.
-struct Trail<'t> {
-    before: Option<&'t Trail<'t>>,
-    step: Step<'t>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'t> {
-    /// A field of an object.
-    Field(&'t str),
-    /// A key of a map, which may have dots.
-    Key(&'t str),
-    /// A place in a list.
-    Index(usize),
-}
-
-impl<'t> Trail<'t> {
-    fn then(&'t self, step: Step<'t>) -> Self {
-        Self { before: Some(self), step }
-    }
-
-    fn path(&self) -> String {
-        let before = self.before.map(Trail::path).unwrap_or_default();
-        match self.step {
-            Step::Field(name) if before.is_empty() => name.to_owned(),
-            Step::Field(name) => format!("{before}.{name}"),
-            Step::Key(key) => format!("{before}[{key}]"),
-            Step::Index(index) => format!("{before}[{index}]"),
-        }
-    }
+fn walk(kind: Kind, field: &Field<'_, '_>, report: &mut Report) {
+    Walk { schema: schema::kubernetes(), report }.check(kind, &field.way, field.value);
 }
 
 struct Walk<'r> {
@@ -87,7 +55,7 @@ struct Walk<'r> {
 }
 
 impl Walk<'_> {
-    fn check(&mut self, kind: Kind, at: &Trail<'_>, value: &Value) {
+    fn check(&mut self, kind: Kind, at: &Way<'_>, value: &Value) {
         // What is null is not there, as the API server reads it.
         if value.is_null() || self.report.is_full() {
             return;
@@ -96,7 +64,7 @@ impl Walk<'_> {
             Kind::Any => {}
             Kind::Text => self.expect(value.is_string(), TEXT, at, value),
             Kind::Truth => self.expect(value.is_boolean(), TRUTH, at, value),
-            Kind::Whole { least, most } => self.whole(least, most, at, value),
+            Kind::Whole(range) => self.whole(range, at, value),
             Kind::Quantity => {
                 let fits = value.is_number() || value.as_str().is_some_and(quantity::is_one);
                 self.expect(fits, "a quantity; write one, as 500m, 2 or 1Gi", at, value);
@@ -129,12 +97,12 @@ impl Walk<'_> {
         }
     }
 
-    fn object(&mut self, of: usize, at: &Trail<'_>, entries: &Map<String, Value>) {
+    fn object(&mut self, of: usize, at: &Way<'_>, entries: &Map<String, Value>) {
         let fields = self.schema.fields(of);
         for field in fields.required.iter().filter(|field| entries.get(*field).is_none_or(Value::is_null)) {
-            let path = at.then(Step::Field(field)).path();
-            if !self.report.is_full() && !self.report.refuses(&path) {
-                self.report.refuse(&Field { path, value: &Value::Null }, "missing; write it");
+            let field = Field { way: at.then(Step::Field(field)), value: &Value::Null };
+            if !self.report.is_full() && !self.report.refuses(&field.path()) {
+                self.report.refuse(&field, "missing; write it");
             }
         }
         for (name, value) in entries {
@@ -143,10 +111,10 @@ impl Walk<'_> {
             }
             let at = at.then(Step::Field(name));
             if let Some(kind) = fields.known.get(name) {
-                self.check(self.schema.kind(*kind), &at, value);
+                self.check(*kind, &at, value);
             } else if !value.is_null() && fields.others != Others::JudgedElsewhere && !self.report.is_full() {
                 let near = suggestion(name, fields.known.keys().map(String::as_str), self.report);
-                let field = Field { path: at.path(), value };
+                let field = Field { way: at, value };
                 match fields.others {
                     Others::Refused => self.report.refuse(&field, format!("unknown field{near}")),
                     _ => self.report.warn(About::Unknown, &field, format!("unknown field{near}")),
@@ -155,23 +123,24 @@ impl Walk<'_> {
         }
     }
 
-    fn whole(&mut self, least: i64, most: i64, at: &Trail<'_>, value: &Value) {
-        if value.is_i64() || value.is_u64() {
-            let fits = value.as_i64().is_some_and(|number| (least..=most).contains(&number));
-            self.expect(fits, &format!("from {least} to {most}; write a number that is"), at, value);
+    fn whole(&mut self, range: Range, at: &Way<'_>, value: &Value) {
+        let (least, most) = range.ends();
+        if value.as_i64().is_some_and(|number| (least..=most).contains(&number)) {
+        } else if value.is_i64() || value.is_u64() {
+            self.expect(false, &format!("from {least} to {most}; write a number that is"), at, value);
         } else {
             self.expect(false, WHOLE, at, value);
         }
     }
 
     /// Refuses what does not fit, unless it is refused already.
-    fn expect(&mut self, fits: bool, wanted: &str, at: &Trail<'_>, value: &Value) {
+    fn expect(&mut self, fits: bool, wanted: &str, at: &Way<'_>, value: &Value) {
         if fits {
             return;
         }
-        let path = at.path();
-        if !self.report.refuses(&path) {
-            Field { path, value }.expect(false, wanted, self.report);
+        let field = Field { way: *at, value };
+        if !self.report.refuses(&field.path()) {
+            field.expect(false, wanted, self.report);
         }
     }
 }

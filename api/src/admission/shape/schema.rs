@@ -1,11 +1,9 @@
 //! The shapes of the Kubernetes API's types, from the schemas that the types of this build carry, and of ours, from their
 //! definitions.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::LazyLock,
-};
+use std::sync::LazyLock;
 
+use foldhash::HashMap;
 use k8s_openapi::{
     api::core::v1::{PersistentVolumeClaim, PodTemplateSpec},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
@@ -23,10 +21,7 @@ pub(super) enum Kind {
     Any,
     Text,
     Truth,
-    Whole {
-        least: i64,
-        most: i64,
-    },
+    Whole(Range),
     /// Text or a number, with more to it.
     Quantity,
     /// `IntOrString`.
@@ -37,6 +32,23 @@ pub(super) enum Kind {
     Map(usize),
     /// The number of its list of fields.
     Object(usize),
+}
+
+/// Which whole numbers a type holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Range {
+    Int32,
+    Int64,
+}
+
+impl Range {
+    /// The least and the greatest.
+    pub(super) fn ends(self) -> (i64, i64) {
+        match self {
+            Self::Int32 => (i32::MIN.into(), i32::MAX.into()),
+            Self::Int64 => (i64::MIN, i64::MAX),
+        }
+    }
 }
 
 /// The metadata of a template.
@@ -62,8 +74,8 @@ const QUANTITY_TYPE: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 /// The fields of an object.
 #[derive(Debug, Default)]
 pub(super) struct Fields {
-    /// Each with the number of its kind.
-    pub(super) known: BTreeMap<String, usize>,
+    /// Looked up for each field of each object: a map whose hashes are made quickly.
+    pub(super) known: HashMap<String, Kind>,
     /// Those that have to be there.
     pub(super) required: Vec<String>,
     /// What becomes of others.
@@ -85,6 +97,7 @@ pub(super) enum Others {
 /// All shapes.
 #[derive(Debug, Default)]
 pub(super) struct Schema {
+    /// What lists and maps hold.
     kinds: Vec<Kind>,
     objects: Vec<Fields>,
 }
@@ -103,9 +116,9 @@ impl Schema {
 
     /// The fields of an object.
     pub(super) fn fields(&self, number: usize) -> &Fields {
-        static NONE: Fields =
-            Fields { known: BTreeMap::new(), required: Vec::new(), others: Others::JudgedElsewhere };
-        self.objects.get(number).unwrap_or(&NONE)
+        static NONE: LazyLock<Fields> =
+            LazyLock::new(|| Fields { others: Others::JudgedElsewhere, ..Fields::default() });
+        self.objects.get(number).unwrap_or_else(|| &NONE)
     }
 
     fn read() -> Self {
@@ -117,7 +130,7 @@ impl Schema {
             definitions: &definitions,
             others: Others::Kept,
             schema: Self::default(),
-            known: HashMap::new(),
+            known: HashMap::default(),
         };
         // In the order of the constants.
         let types = [META_TYPE, POD_TYPE, CLAIM_TYPE, RESOURCES_TYPE];
@@ -162,10 +175,9 @@ impl Reading<'_> {
     }
 
     fn fill_from(&mut self, number: usize, schema: &Value) {
-        let mut known = BTreeMap::new();
+        let mut known = HashMap::default();
         for (field, schema) in schema["properties"].as_object().into_iter().flatten() {
-            let kind = self.kind(schema);
-            known.insert(field.clone(), self.number(kind));
+            known.insert(field.clone(), self.kind(schema));
         }
         let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let required = required.map(str::to_owned).collect();
@@ -189,7 +201,6 @@ impl Reading<'_> {
         self.fill_from(number, &schema);
         let fields = [("apiVersion", Kind::Text), ("kind", Kind::Text), ("metadata", METADATA)];
         for (field, kind) in fields {
-            let kind = self.number(kind);
             if let Some(object) = self.schema.objects.get_mut(number) {
                 object.known.insert(field.to_owned(), kind);
             }
@@ -214,8 +225,8 @@ impl Reading<'_> {
         match (schema["type"].as_str(), schema["format"].as_str()) {
             (Some("string"), _) => Kind::Text,
             (Some("boolean"), _) => Kind::Truth,
-            (Some("integer"), Some("int32")) => Kind::Whole { least: i32::MIN.into(), most: i32::MAX.into() },
-            (Some("integer"), _) => Kind::Whole { least: i64::MIN, most: i64::MAX },
+            (Some("integer"), Some("int32")) => Kind::Whole(Range::Int32),
+            (Some("integer"), _) => Kind::Whole(Range::Int64),
             (Some("array"), _) => {
                 let of = self.kind(&schema["items"]);
                 Kind::List(self.number(of))
@@ -273,7 +284,7 @@ mod tests {
         let schema = kubernetes();
         let field = |object: Kind, name: &str| {
             let Kind::Object(object) = object else { panic!("{object:?} has no fields") };
-            schema.kind(schema.fields(object).known[name])
+            schema.fields(object).known[name]
         };
         let item = |kind: Kind| match kind {
             Kind::List(of) | Kind::Map(of) => schema.kind(of),
@@ -286,11 +297,7 @@ mod tests {
         let limits = field(field(container, "resources"), "limits");
         assert_eq!(item(limits), Kind::Quantity);
         assert_eq!(field(field(field(container, "livenessProbe"), "httpGet"), "port"), Kind::WholeOrText);
-        let most = i64::from(i32::MAX);
-        assert_eq!(
-            field(item(field(container, "ports")), "hostPort"),
-            Kind::Whole { least: -most - 1, most }
-        );
+        assert_eq!(field(item(field(container, "ports")), "hostPort"), Kind::Whole(Range::Int32));
         assert_eq!(item(field(field(CLAIM, "spec"), "accessModes")), Kind::Text);
         // Each of the API's types once, and none of them lost.
         assert!((100..200).contains(&schema.objects.len()), "{}", schema.objects.len());
