@@ -38,7 +38,7 @@ use crate::issue::IssueError;
 use crate::metrics::{Certificate, KeeperMetrics};
 use crate::news::News;
 use crate::policy::{Authority, Ca, Plan, Settings, Snapshot, Source, Step, plan};
-use crate::read::{self, CaCertificate};
+use crate::read::{self, CaCertificate, ReadError};
 use crate::secrets::{self, AuthoritySecret, ServingSecret};
 
 /// More steps than any repair takes, without coming to rest, are a fight with somebody.
@@ -165,6 +165,8 @@ struct Look {
     ca_secret: Option<Secret>,
     serving_secret: Option<Secret>,
     authority: AuthoritySecret,
+    /// What of the serving Secret cannot be read, and why.
+    serving_problems: Vec<ReadError>,
     /// Every CA certificate that was seen anywhere.
     known: Vec<CaCertificate>,
     snapshot: Snapshot,
@@ -270,8 +272,13 @@ impl Keeper {
                 self.metrics.seen(&look.snapshot);
                 return Ok(wait);
             }
-            for problem in look.authority.problems.iter() {
-                tracing::warn!(%problem, secret = self.config.ca_secret, "a part of the Secret cannot be read");
+            let (authority, serving) = (&look.authority.problems, &look.serving_problems);
+            for (problems, secret) in
+                [(authority, &self.config.ca_secret), (serving, &self.config.serving_secret)]
+            {
+                for problem in problems {
+                    tracing::warn!(%problem, secret, "a part of the Secret cannot be read");
+                }
             }
             match self.carry_out(&look, &plan, now).await {
                 Err(error) if error.is_conflict() => tracing::info!(why, "somebody else was faster"),
@@ -303,16 +310,19 @@ impl Keeper {
             stored: authority.facts(),
             leaf: serving.facts(&known, &self.names),
             rotate_leaf: serving.rotate,
+            garbage_leaf: false,
             bundles: Vec::new(),
             agreed_for: Duration::ZERO,
         };
+        snapshot.garbage_leaf = serving.is_garbage(snapshot.leaf.as_ref());
         for configuration in &configurations {
             let bundles = Bundles::read(configuration);
             snapshot.bundles.extend(bundles.found);
             known.extend(bundles.cas);
         }
         snapshot.agreed_for = self.agreed_for(&snapshot);
-        Ok(Look { configurations, ca_secret, serving_secret, authority, known, snapshot })
+        let serving_problems = serving.problems;
+        Ok(Look { configurations, ca_secret, serving_secret, authority, serving_problems, known, snapshot })
     }
 
     /// For how long all bundles have been one and the same.

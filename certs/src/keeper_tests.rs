@@ -125,6 +125,9 @@ async fn heals_whatever_is_broken() {
             });
             keeper.settle().await.unwrap_or_else(|error| panic!("{name} {key} {gone}: {}", error.told()));
             check(&api);
+            let data = secret(&api, name)["data"].clone();
+            assert_ne!(data[key], garbage(), "{name} {key}");
+            assert!(key == "earlier.json" || data[key].is_string(), "{name} {key}: {data}");
         }
     }
     for gone in [&["tls"][..], &["ca"], &["tls", "ca"]] {

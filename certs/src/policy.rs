@@ -66,6 +66,8 @@ pub struct Stored {
     pub earlier: Vec<Earlier>,
     /// Somebody asks for another CA.
     pub rotate: bool,
+    /// There is also something in it that cannot be read: an earlier CA, or the next one, may be lost.
+    pub garbage: bool,
 }
 
 /// The serving certificate, if it can be read and its key fits.
@@ -97,6 +99,8 @@ pub struct Snapshot {
     pub leaf: Option<Leaf>,
     /// Somebody asks for another serving certificate.
     pub rotate_leaf: bool,
+    /// What the serving Secret says of who signed it cannot be read, or is not so.
+    pub garbage_leaf: bool,
     /// The bundle of every webhook of our configurations.
     pub bundles: Vec<Bundle>,
     /// For how long this process has seen them be what they should be.
@@ -219,10 +223,13 @@ pub fn plan(seen: &Snapshot, now: Timestamp, settings: &Settings) -> Plan {
             );
         }
     }
-    if earlier != stored.earlier || stored.rotate {
+    if earlier != stored.earlier || stored.rotate || stored.garbage {
         let source = |ca: Option<Ca>, source| if ca.is_some() { source } else { Source::Nowhere };
         let (current, next) = (source(stored.current, Source::Current), source(stored.next, Source::Next));
-        let why = "what the Secret says of earlier CAs or of requests is over";
+        let why = match stored.garbage {
+            true => "a part of the Secret cannot be read",
+            false => "what the Secret says of earlier CAs or of requests is over",
+        };
         return does(Step::Store(Authority { current, next, earlier }), why);
     }
     if seen.bundles.iter().any(|found| found.garbage || found.cas != bundle) {
@@ -231,7 +238,7 @@ pub fn plan(seen: &Snapshot, now: Timestamp, settings: &Settings) -> Plan {
     let mut again = LOOK;
     let good = seen.leaf.filter(|leaf| leaf.is_good(now));
     if let Some(current) = current {
-        if let Some(why) = wants_leaf(good.as_ref(), &current, seen.rotate_leaf, now, settings) {
+        if let Some(why) = wants_leaf(good.as_ref(), &current, seen, now, settings) {
             return does(Step::Issue, why);
         }
         again = again.min(ahead(now, due(current.not_before, current.not_after)));
@@ -270,7 +277,7 @@ fn issuer(seen: &Snapshot) -> Option<Ca> {
 fn wants_leaf(
     good: Option<&Leaf>,
     current: &Ca,
-    asked: bool,
+    seen: &Snapshot,
     now: Timestamp,
     settings: &Settings,
 ) -> Option<&'static str> {
@@ -278,8 +285,11 @@ fn wants_leaf(
     if leaf.issuer != Some(*current) {
         return Some("the serving certificate is another CA's");
     }
-    if asked {
+    if seen.rotate_leaf {
         return Some("another serving certificate was asked for");
+    }
+    if seen.garbage_leaf {
+        return Some("the serving Secret does not say who signed it");
     }
     let lasts_longer = later(now, settings.serving_validity).min(current.not_after) > leaf.not_after;
     (due(leaf.not_before, leaf.not_after) <= now && lasts_longer)
@@ -296,21 +306,22 @@ fn beginning(seen: &Snapshot, now: Timestamp, settings: &Settings) -> Authority 
     Authority { current: Source::Nowhere, next: Source::New, earlier }
 }
 
-/// The earlier CAs that are still to be trusted. Where the current one is lost, they are what is known from elsewhere:
-/// who signed what is served, and what was published, which tells whom others may be served by.
+/// The earlier CAs that are still to be trusted. Where something of the Secret is lost, they are also what is known from
+/// elsewhere: who signed what is served, and what was published, which tells whom others may be served by.
 fn earlier(seen: &Snapshot, now: Timestamp, settings: &Settings) -> Vec<Earlier> {
     let stored = &seen.stored;
-    let is_other = |earlier: &&Earlier| ![stored.current, stored.next].contains(&Some(earlier.ca));
-    let others = stored.earlier.iter().filter(is_other).copied();
-    if stored.current.is_some() {
+    let is_other = |ca: Ca| ![stored.current, stored.next].contains(&Some(ca));
+    let others = stored.earlier.iter().filter(|earlier| is_other(earlier.ca)).copied();
+    if stored.current.is_some() && !stored.garbage {
         let is_used = |earlier: &Earlier| now < earlier.until || issuer(seen) == Some(earlier.ca);
         return others.filter(is_used).collect();
     }
-    let mut earlier = with(others.collect(), issuer(seen).into_iter(), stored.next, seen, now, settings);
+    let served = issuer(seen).into_iter().filter(|ca| is_other(*ca));
+    let mut earlier = with(others.collect(), served, None, seen, now, settings);
     let mut published: Vec<Ca> = seen.bundles.iter().flat_map(|bundle| &bundle.cas).copied().collect();
     published.sort_by_key(|ca| Reverse(ca.not_after));
     for ca in published {
-        let is_new = Some(ca) != stored.next && earlier.iter().all(|known| known.ca != ca);
+        let is_new = is_other(ca) && earlier.iter().all(|known| known.ca != ca);
         if is_new && earlier.len() < EARLIER {
             earlier.push(Earlier { ca, until: ca.until(now, settings) });
         }

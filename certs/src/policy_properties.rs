@@ -40,7 +40,10 @@ enum Event {
     /// People.
     DeleteCa,
     GarbleCa,
+    /// All that the Secret has beside the CA that signs.
+    GarbleRest,
     DeleteServing,
+    GarbleIssuer,
     Blank(usize),
     RotateCa,
     RotateLeaf,
@@ -60,7 +63,9 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (1..30u32).prop_map(|h| Event::Pass(HOUR * h)),
         1 => Just(Event::DeleteCa),
         1 => Just(Event::GarbleCa),
+        1 => Just(Event::GarbleRest),
         1 => Just(Event::DeleteServing),
+        1 => Just(Event::GarbleIssuer),
         1 => (0..2usize).prop_map(Event::Blank),
         2 => Just(Event::RotateCa),
         1 => Just(Event::RotateLeaf),
@@ -91,6 +96,7 @@ struct World {
     stored: Option<Stored>,
     leaf: Option<Leaf>,
     rotate_leaf: bool,
+    garbage_leaf: bool,
     published: [Vec<Published>; 2],
     /// Of the CA Secret, the serving Secret and the configurations.
     versions: [u64; 4],
@@ -111,6 +117,7 @@ impl World {
             stored: None,
             leaf: None,
             rotate_leaf: false,
+            garbage_leaf: false,
             published: [empty(), empty()],
             versions: [0; 4],
             webhooks: [None, None],
@@ -158,6 +165,7 @@ impl World {
             stored: self.stored.clone().unwrap_or_default(),
             leaf: self.leaf,
             rotate_leaf: self.rotate_leaf,
+            garbage_leaf: self.garbage_leaf,
             bundles,
             agreed_for,
         }
@@ -184,7 +192,8 @@ impl World {
                     Source::New => Some(self.ca()),
                 };
                 let (current, next) = (source(authority.current), source(authority.next));
-                self.stored = Some(Stored { current, next, earlier: authority.earlier, rotate: false });
+                let earlier = authority.earlier;
+                self.stored = Some(Stored { current, next, earlier, rotate: false, garbage: false });
                 self.versions[0] += 1;
             }
             Step::Publish => {
@@ -209,6 +218,7 @@ impl World {
                     issuer: Some(ca),
                 });
                 self.rotate_leaf = false;
+                self.garbage_leaf = false;
                 self.versions[1] += 1;
             }
             Step::Store(_) | Step::Issue => {}
@@ -234,7 +244,10 @@ impl World {
     }
 
     fn apply(&mut self, event: &Event) {
-        if matches!(event, Event::DeleteCa | Event::GarbleCa | Event::RotateCa | Event::Jump(_)) {
+        if matches!(
+            event,
+            Event::DeleteCa | Event::GarbleCa | Event::GarbleRest | Event::RotateCa | Event::Jump(_)
+        ) {
             self.losses += 1;
             if self.losses > LOSSES {
                 return;
@@ -266,9 +279,19 @@ impl World {
             }
             Event::GarbleCa => {
                 if let Some(stored) = &mut self.stored {
-                    stored.current = None;
+                    (stored.current, stored.garbage) = (None, true);
                 }
                 self.versions[0] += 1;
+            }
+            Event::GarbleRest => {
+                if let Some(stored) = &mut self.stored {
+                    (stored.next, stored.earlier, stored.garbage) = (None, Vec::new(), true);
+                }
+                self.versions[0] += 1;
+            }
+            Event::GarbleIssuer => {
+                self.garbage_leaf = self.leaf.is_some();
+                self.versions[1] += 1;
             }
             Event::DeleteServing => {
                 self.leaf = None;
@@ -374,7 +397,7 @@ proptest! {
             let published = history.last().unwrap();
             prop_assert!(!published.broken && published.cas.contains(&leaf.issuer.unwrap()));
         }
-        prop_assert!(!stored.rotate && !world.rotate_leaf);
+        prop_assert!(!stored.rotate && !stored.garbage && !world.rotate_leaf && !world.garbage_leaf);
         prop_assert_eq!(world.settle(), 0, "at rest nothing is written");
         // Many CAs' lives of peace: renewed in time, and bounded.
         for _ in 0..250 {

@@ -41,6 +41,7 @@ fn good() -> Snapshot {
         stored: Stored { current: Some(ca(1, 0)), ..Stored::default() },
         leaf: Some(leaf(ca(1, 0), 0)),
         rotate_leaf: false,
+        garbage_leaf: false,
         bundles: bundles(&[ca(1, 0)]),
         agreed_for: Duration::ZERO,
     }
@@ -99,7 +100,7 @@ fn a_next_ca_signs_only_when_every_api_server_trusts_it() {
     let until = later(day(1), SETTINGS.serving_validity);
     assert_eq!(step(&trusted, day(1)), store(Source::Next, Source::Nowhere, &[(ca(1, 0), until)]));
     let earlier = vec![Earlier { ca: ca(1, 0), until }];
-    let stored = Stored { current: Some(ca(2, 1)), next: None, earlier, rotate: false };
+    let stored = Stored { current: Some(ca(2, 1)), next: None, earlier, rotate: false, garbage: false };
     let promoted = Snapshot { stored, ..trusted };
     assert_eq!(step(&promoted, day(1)), Step::Issue);
     let issued = Snapshot { leaf: Some(leaf(ca(2, 1), 1)), ..promoted };
@@ -140,7 +141,7 @@ fn a_lost_ca_goes_on_being_trusted_for_the_leaf_that_is_served() {
     assert_eq!(step(&both, day(1)), store(Source::Nowhere, Source::New, &[(ca(1, 0), until)]));
 
     let earlier = vec![Earlier { ca: ca(1, 0), until }];
-    let stored = Stored { current: None, next: Some(ca(2, 1)), earlier, rotate: false };
+    let stored = Stored { current: None, next: Some(ca(2, 1)), earlier, rotate: false, garbage: false };
     let staged = Snapshot { stored, ..lost };
     assert_eq!(step(&staged, day(1)), Step::Publish);
     let published = Snapshot { bundles: bundles(&[ca(1, 0), ca(2, 1)]), ..staged };

@@ -92,6 +92,7 @@ impl AuthoritySecret {
             next: facts(&self.next),
             earlier: earlier.collect(),
             rotate: self.rotate,
+            garbage: !self.problems.is_empty(),
         }
     }
 
@@ -188,6 +189,13 @@ impl ServingSecret {
             not_after: serving.not_after,
             issuer: read::issuer(serving, known, names),
         })
+    }
+
+    /// Whether `ca.crt` is something else than the CA that signed the `leaf` of it.
+    #[must_use]
+    pub(crate) fn is_garbage(&self, leaf: Option<&Leaf>) -> bool {
+        let issuer = leaf.and_then(|leaf| leaf.issuer);
+        issuer.is_some_and(|issuer| !self.cas.iter().map(|ca| ca.facts).eq([issuer]))
     }
 }
 
