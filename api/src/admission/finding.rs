@@ -71,11 +71,11 @@ impl Finding {
 
 /// The same for what is wrong as before: the entry of a list by its name (`within`), the place in it, and the value. What
 /// is wrong with a list or map as a whole is told from its message, or any change in it would be a new mistake.
-fn subject(within: &str, path: &str, value: &Value, message: &str) -> u64 {
+fn subject(within: &str, field: &Field<'_, '_>, message: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     within.hash(&mut hasher);
-    place(path).for_each(|step| step.hash(&mut hasher));
-    match value {
+    field.way.hash_names(&mut hasher);
+    match field.value {
         Value::Null => 0_u8.hash(&mut hasher),
         Value::Bool(value) => value.hash(&mut hasher),
         Value::Number(value) => value.hash(&mut hasher),
@@ -89,11 +89,6 @@ fn hash(path: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     path.hash(&mut hasher);
     hasher.finish()
-}
-
-/// A path without the places in lists.
-fn place(path: &str) -> impl Iterator<Item = &str> {
-    path.split(['[', ']']).filter(|step| step.is_empty() || !step.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 impl fmt::Display for Finding {
@@ -127,26 +122,26 @@ impl Report {
         if !self.is_full() {
             let path = field.path();
             self.refused.insert(hash(&path));
-            self.say(Severity::Error, path, field.value, None, message.into());
+            self.say(Severity::Error, field, path, None, message.into());
         }
     }
 
     pub(super) fn warn(&mut self, about: About, field: &Field<'_, '_>, message: impl Into<String>) {
         if self.warnings < MOST_WARNINGS {
             self.warnings += 1;
-            self.say(Severity::Warning, field.path(), field.value, Some(about), message.into());
+            self.say(Severity::Warning, field, field.path(), Some(about), message.into());
         }
     }
 
     fn say(
         &mut self,
         severity: Severity,
+        field: &Field<'_, '_>,
         path: String,
-        value: &Value,
         about: Option<About>,
         message: String,
     ) {
-        let subject = subject(&self.within, &path, value, &message);
+        let subject = subject(&self.within, field, &message);
         self.findings.push(Finding { severity, path, message, about, subject });
     }
 
@@ -176,18 +171,5 @@ impl Report {
     pub(super) fn into_findings(mut self) -> Vec<Finding> {
         self.findings.sort_by_key(|finding| (finding.severity, finding.about));
         self.findings
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_is_the_same_wherever_it_stands_in_a_list() {
-        let same = |a: &str, b: &str| place(a).eq(place(b));
-        assert!(same("spec.q[0].a[12].labels[x]", "spec.q[3].a[0].labels[x]"));
-        assert!(!same("spec.labels[x]", "spec.labels[y]"));
-        assert!(!same("spec.a[0].b", "spec.a[0].c"));
     }
 }
