@@ -14,10 +14,6 @@
     reason = "a bench, which ends where something is not as it should be, and says so"
 )]
 
-/// As in the program itself.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 mod body;
 mod load;
 mod process;
