@@ -63,6 +63,10 @@ impl Default for Limits {
 /// HTTP/2 requests at once on one connection. API servers ask over HTTP/1.1 (kubernetes#75791).
 const MAX_STREAMS: u32 = 32;
 
+/// What an HTTP/1.1 connection may have read and not yet handed on, in bytes. It is not set aside like the rest (see
+/// `memory`), and hyper's own limit of 400 KiB is, on all connections, more than the program may hold.
+const CONNECTION_BUFFER: usize = 64 * 1024;
+
 /// A server whose port is open.
 #[derive(Debug)]
 pub struct Server {
@@ -169,7 +173,10 @@ impl Connection {
         let service = activity.watch(self.router, self.draining);
         let mut http = auto::Builder::new(TokioExecutor::new());
         // It runs from the answer before: also while nothing is asked. The first head has a limit of its own, below.
-        http.http1().timer(TokioTimer::new()).header_read_timeout(self.limits.idle);
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.idle)
+            .max_buf_size(CONNECTION_BUFFER);
         http.http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_STREAMS)
