@@ -306,15 +306,15 @@ impl Keeper {
         let authority = AuthoritySecret::read(ca_secret.as_ref());
         let serving = ServingSecret::read(serving_secret.as_ref());
         let mut known: Vec<CaCertificate> = authority.cas().chain(&serving.cas).cloned().collect();
+        let leaf = serving.facts(&known, &self.names);
         let mut snapshot = Snapshot {
             stored: authority.facts(),
-            leaf: serving.facts(&known, &self.names),
+            leaf,
             rotate_leaf: serving.rotate,
-            garbage_leaf: false,
+            garbage_leaf: serving.is_garbage(leaf.as_ref()),
             bundles: Vec::new(),
             agreed_for: Duration::ZERO,
         };
-        snapshot.garbage_leaf = serving.is_garbage(snapshot.leaf.as_ref());
         for configuration in &configurations {
             let bundles = Bundles::read(configuration);
             snapshot.bundles.extend(bundles.found);

@@ -65,8 +65,7 @@ fn check(action: &Field<'_, '_>, report: &mut Report) {
 
 /// What a GameServer, or an action, says of containers: each once, with resources that are some.
 pub(super) fn overrides(containers: &Field<'_, '_>, report: &mut Report) {
-    let containers = containers.items_at_most(MOST_CONTAINERS, report);
-    let containers: Vec<_> = containers.collect();
+    let containers: Vec<_> = containers.items_at_most(MOST_CONTAINERS, report).collect();
     each_once(containers.iter().copied(), report);
     for container in containers {
         container.get("image").text(report);

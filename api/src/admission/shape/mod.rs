@@ -126,7 +126,9 @@ impl Walk<'_> {
     fn whole(&mut self, range: Range, at: &Way<'_>, value: &Value) {
         let (least, most) = range.ends();
         if value.as_i64().is_some_and(|number| (least..=most).contains(&number)) {
-        } else if value.is_i64() || value.is_u64() {
+            return;
+        }
+        if value.is_i64() || value.is_u64() {
             self.expect(false, &format!("from {least} to {most}; write a number that is"), at, value);
         } else {
             self.expect(false, WHOLE, at, value);
