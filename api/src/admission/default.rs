@@ -100,7 +100,7 @@ impl Filling<'_> {
         if self.object.contains_key(name) {
             self.fill(name, |value| value.is_null() || is_unset(value), default);
         } else {
-            let (path, value) = (self.path_of(name), default.into());
+            let (path, value) = (self.path.with_trailing_token(name), default.into());
             self.object.insert(name.to_owned(), value.clone());
             self.patch.push(PatchOperation::Add(AddOperation { path, value }));
         }
@@ -108,16 +108,11 @@ impl Filling<'_> {
 
     /// Sets a field that is there, if it is to be set.
     fn fill(&mut self, name: &str, is_to_be: impl Fn(&Value) -> bool, with: impl Into<Value>) {
-        let path = self.path_of(name);
         if let Some(found) = self.object.get_mut(name).filter(|value| is_to_be(value)) {
             *found = with.into();
-            let value = found.clone();
+            let (path, value) = (self.path.with_trailing_token(name), found.clone());
             self.patch.push(PatchOperation::Replace(ReplaceOperation { path, value }));
         }
-    }
-
-    fn path_of(&self, name: &str) -> PointerBuf {
-        self.path.with_trailing_token(name)
     }
 }
 
