@@ -2,6 +2,7 @@
 
 use gamewarden_api::admission::Finding;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::review::{API_VERSION, KIND, Request};
 
@@ -38,7 +39,7 @@ struct Response {
     patch_type: Option<&'static str>,
     /// Base64, as the API server writes bytes itself.
     #[serde(skip_serializing_if = "Option::is_none")]
-    patch: Option<String>,
+    patch: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     warnings: Vec<String>,
 }
@@ -77,7 +78,7 @@ impl Answer {
             api_version: API_VERSION,
             kind: KIND,
             response: Response {
-                uid: request.uid.clone(),
+                uid: request.uid.to_string(),
                 allowed: true,
                 status: None,
                 patch_type: None,
@@ -168,7 +169,13 @@ impl Answer {
         if !patch.0.is_empty() {
             self.response.patch_type = Some("JSONPatch");
             // The operations of a patch have no keys that are not text.
-            self.response.patch = serde_json::to_vec(patch).ok().map(|json| STANDARD.encode(json));
+            let text = serde_json::to_vec(patch).ok().map(|json| {
+                let mut text = String::from("\"");
+                STANDARD.encode_string(json, &mut text);
+                text + "\""
+            });
+            // Base64 has nothing that JSON would escape, and is long.
+            self.response.patch = text.and_then(|text| RawValue::from_string(text).ok());
         }
         self
     }

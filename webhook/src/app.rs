@@ -1,6 +1,8 @@
 //! The HTTP application: checks what is cheap to check first, then reads, judges and answers.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
@@ -11,6 +13,8 @@ use axum::routing::any;
 use axum::{Json, Router};
 use gamewarden_api::admission::Settings;
 use http_body_util::BodyExt;
+use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
 use crate::answer::Answer;
 use crate::judge::{self, Phase};
@@ -24,7 +28,8 @@ use crate::{Refusal, WebhookMetrics};
 /// and room for the envelope.
 pub const MAX_BODY: usize = 8 * 1024 * 1024;
 
-/// Bodies up to this size are judged at once: what may take longer is handed to another thread.
+/// Bodies up to this size are judged at once: what may take longer is handed to another thread. Whatever is in them, its
+/// values take less than [`memory::MOST_TREE`].
 const SMALL: usize = 16 * 1024;
 
 /// Bounds of requests.
@@ -48,6 +53,9 @@ struct App {
     budget: Budget,
     timeout: Duration,
     judge: Judge,
+    /// For the judgement of larger bodies: as many at once as there are processors. More would not be done sooner, and
+    /// each holds a thread, and what its allocator keeps for it.
+    processors: Arc<Semaphore>,
 }
 
 /// From a body to its answer; pure.
@@ -57,6 +65,12 @@ pub type Judge = Arc<dyn Fn(&[u8], Phase) -> Result<Answer, Refusal> + Send + Sy
 #[must_use]
 pub fn rules(settings: Settings) -> Judge {
     Arc::new(move |body, phase| {
+        // Most are small. What cannot be read at once is read with more care below.
+        if body.len() <= SMALL
+            && let Ok((request, object)) = review::decode_with_object(body)
+        {
+            return Ok(judge::answer_with_object(&request, object, phase, &settings));
+        }
         let request = review::decode(body)?;
         // Each by itself: what can be made can be changed.
         let objects = [request.object, request.old_object].into_iter().flatten();
@@ -70,7 +84,9 @@ pub fn rules(settings: Settings) -> Judge {
 
 /// The application: POST `/validate` and `/mutate`.
 pub fn router(metrics: WebhookMetrics, limits: RequestLimits, judge: Judge) -> Router {
-    let app = App { metrics, budget: Budget::new(limits.memory), timeout: limits.timeout, judge };
+    let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
+    let budget = Budget::new(limits.memory);
+    let app = App { metrics, budget, timeout: limits.timeout, judge, processors };
     let review = |phase| {
         any(move |State(app): State<App>, request: Request| async move { app.answer(phase, request).await })
     };
@@ -102,10 +118,10 @@ impl App {
 
     async fn admit(&self, phase: Phase, request: Request) -> Result<Answer, Refusal> {
         check_head(&request)?;
+        let deadline = tokio::time::Instant::now() + self.timeout;
         let share = self.budget.try_share(0).ok_or(Refusal::Overloaded)?;
-        let (body, mut share) = tokio::time::timeout(self.timeout, self.read(request, share))
-            .await
-            .map_err(|_| Refusal::Timeout)??;
+        let (body, mut share) =
+            timeout_at(deadline, self.read(request, share)).await.map_err(|_| Refusal::Timeout)??;
         // An object and an old one of the largest kind always fit, where nothing else is under way.
         let tree = memory::of_tree(&body).min(2 * memory::MOST_TREE);
         share.grow_by(tree).ok_or(Refusal::Overloaded)?;
@@ -113,11 +129,14 @@ impl App {
             return (self.judge)(&body, phase);
         }
         // What takes longer must not keep other requests from being read. It goes on when nobody waits any more, and so
-        // does its share.
+        // does its share. The semaphore is never closed.
+        let processor = timeout_at(deadline, Arc::clone(&self.processors).acquire_owned())
+            .await
+            .map_err(|_| Refusal::Overloaded)?;
         let judge = Arc::clone(&self.judge);
         let judged = tokio::task::spawn_blocking(move || {
             let answer = judge(&body, phase);
-            drop(share);
+            drop((share, processor));
             answer
         });
         judged.await.map_err(|_| Refusal::Interrupted)?

@@ -37,9 +37,29 @@ enum Subject {
 /// Answers a request.
 #[must_use]
 pub fn answer(request: &Request<'_>, phase: Phase, settings: &Settings) -> Answer {
+    answer_of(request, || request.object.map(read), phase, settings)
+}
+
+/// The same, for an object that has been read.
+#[must_use]
+pub fn answer_with_object(
+    request: &Request<'_>,
+    object: Option<Value>,
+    phase: Phase,
+    settings: &Settings,
+) -> Answer {
+    answer_of(request, || object.map(Ok), phase, settings)
+}
+
+fn answer_of(
+    request: &Request<'_>,
+    object: impl FnOnce() -> Option<Result<Value, serde_json::Error>>,
+    phase: Phase,
+    settings: &Settings,
+) -> Answer {
     let written = matches!(request.operation, Operation::Create | Operation::Update);
     let Some(subject) = subject(request).filter(|_| written) else { return Answer::allow(request) };
-    let mut object = match request.object.map(read) {
+    let mut object = match object() {
         Some(Ok(object)) => object,
         Some(Err(error)) => return Answer::bad(request, format!("object cannot be read: {error}")),
         None => return Answer::bad(request, "request has no object".to_owned()),
@@ -72,7 +92,7 @@ fn subject(request: &Request<'_>) -> Option<Subject> {
     if request.resource.group != GROUP || !request.sub_resource.is_empty() {
         return None;
     }
-    match request.resource.resource.as_str() {
+    match &*request.resource.resource {
         "gameserversets" => Some(Subject::Set),
         "gameservers" => Some(Subject::Server),
         _ => None,

@@ -2,8 +2,10 @@
 //!
 //! Read leniently: fields that nobody here needs are skipped, whatever is in them, however deep.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 
 /// As the envelope has it, and the answer too.
 pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
@@ -11,53 +13,73 @@ pub(crate) const API_VERSION: &str = "admission.k8s.io/v1";
 pub(crate) const KIND: &str = "AdmissionReview";
 
 /// What is needed of a request. Objects are as they were sent: most are not looked at.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object as request")]
-pub struct Request<'a> {
+pub struct Request<'a, Object = &'a RawValue> {
     /// The API server's name for it, which the answer repeats.
-    #[serde(default)]
-    pub uid: String,
+    #[serde(borrow, default)]
+    pub uid: Cow<'a, str>,
     /// The type of the object.
-    #[serde(default)]
-    pub kind: Kind,
+    #[serde(borrow, default)]
+    pub kind: Kind<'a>,
     /// What the request is for.
-    #[serde(default)]
-    pub resource: Resource,
+    #[serde(borrow, default)]
+    pub resource: Resource<'a>,
     /// `status`, `scale`, …; empty for the object itself.
-    #[serde(default)]
-    pub sub_resource: String,
+    #[serde(borrow, default)]
+    pub sub_resource: Cow<'a, str>,
     /// The object's name; empty while it has none, and for deletions of a collection.
-    #[serde(default)]
-    pub name: String,
+    #[serde(borrow, default)]
+    pub name: Cow<'a, str>,
     /// What is done to it.
     #[serde(default)]
     pub operation: Operation,
     /// The object as it would be.
-    #[serde(borrow, default)]
-    pub object: Option<&'a RawValue>,
+    #[serde(default = "none")]
+    pub object: Option<Object>,
     /// The object as it is.
     #[serde(borrow, default)]
     pub old_object: Option<&'a RawValue>,
 }
 
+/// A request that says nothing.
+impl Default for Request<'_> {
+    fn default() -> Self {
+        Self {
+            uid: Cow::default(),
+            kind: Kind::default(),
+            resource: Resource::default(),
+            sub_resource: Cow::default(),
+            name: Cow::default(),
+            operation: Operation::default(),
+            object: None,
+            old_object: None,
+        }
+    }
+}
+
 /// The type of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, expecting = "an object as kind")]
-pub struct Kind {
+pub struct Kind<'a> {
     /// API group.
-    pub group: String,
+    #[serde(borrow)]
+    pub group: Cow<'a, str>,
     /// As in `kind:`.
-    pub kind: String,
+    #[serde(borrow)]
+    pub kind: Cow<'a, str>,
 }
 
 /// What a request is for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, expecting = "an object as resource")]
-pub struct Resource {
+pub struct Resource<'a> {
     /// API group.
-    pub group: String,
+    #[serde(borrow)]
+    pub group: Cow<'a, str>,
     /// The plural.
-    pub resource: String,
+    #[serde(borrow)]
+    pub resource: Cow<'a, str>,
 }
 
 /// What is done to an object.
@@ -103,20 +125,42 @@ pub enum Malformed {
 /// # Errors
 /// The bytes are not an `admission.k8s.io/v1` AdmissionReview with a request that has a uid.
 pub fn decode(body: &[u8]) -> Result<Request<'_>, Malformed> {
+    decode_as(body)
+}
+
+/// The same, and the object's values. Reading them along the way is cheaper than reading their text twice, and not as
+/// lenient: an object that cannot be read makes an error of the whole review.
+///
+/// # Errors
+/// As [`decode`], and what is wrong with the object.
+pub fn decode_with_object(body: &[u8]) -> Result<(Request<'_>, Option<Value>), Malformed> {
+    let Request { uid, kind, resource, sub_resource, name, operation, object, old_object } = decode_as(body)?;
+    let request = Request { uid, kind, resource, sub_resource, name, operation, object: None, old_object };
+    Ok((request, object))
+}
+
+fn decode_as<'a, Object>(body: &'a [u8]) -> Result<Request<'a, Object>, Malformed>
+where
+    Object: Deserialize<'a>,
+{
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", expecting = "an object")]
-    struct Envelope<'a> {
-        #[serde(default)]
-        api_version: String,
-        #[serde(default)]
-        kind: String,
+    #[serde(
+        rename_all = "camelCase",
+        expecting = "an object",
+        bound(deserialize = "Object: Deserialize<'de>")
+    )]
+    struct Envelope<'a, Object> {
         #[serde(borrow, default)]
-        request: Option<Request<'a>>,
+        api_version: Cow<'a, str>,
+        #[serde(borrow, default)]
+        kind: Cow<'a, str>,
+        #[serde(borrow, default = "none")]
+        request: Option<Request<'a, Object>>,
     }
 
     // Once for all of it, not for each text in it.
     let body = str::from_utf8(body).map_err(|error| Malformed::Json(error.to_string()))?;
-    let envelope: Envelope<'_> =
+    let envelope: Envelope<'_, Object> =
         serde_json::from_str(body).map_err(|error| Malformed::Json(short(&error)))?;
     if envelope.api_version != API_VERSION || envelope.kind != KIND {
         return Err(Malformed::Version {
@@ -129,6 +173,11 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Malformed> {
         return Err(Malformed::NoUid);
     }
     Ok(request)
+}
+
+/// Nothing, whatever it would have been.
+fn none<T>() -> Option<T> {
+    None
 }
 
 /// What is wrong with JSON. Where text stands instead of something else, it is all in there; where it stands, at the end.

@@ -28,6 +28,10 @@ use load::Load;
 use process::Child;
 use serve::Kind;
 
+/// As the webhook itself has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Processor time, latencies and memory of one server under one load.
 #[derive(Debug, Default)]
 struct Figures {

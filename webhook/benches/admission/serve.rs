@@ -75,6 +75,6 @@ fn floor() -> Judge {
     Arc::new(|body, _| {
         let envelope: Envelope = serde_json::from_slice(body)
             .map_err(|error| Refusal::from(Malformed::Json(error.to_string())))?;
-        Ok(Answer::allow(&Request { uid: envelope.request.uid, ..Request::default() }))
+        Ok(Answer::allow(&Request { uid: envelope.request.uid.into(), ..Request::default() }))
     })
 }
