@@ -6,6 +6,7 @@
 //!   quality    a probe's outcome → verdict → action → opsState
 //!   template   {{.Result}} in the values of an action
 //!   scale      which servers there should be, and who goes first
+//!   removal    how a server is removed that may be in use a moment later
 //!   server     one server: its pod, its GameServer, its state, its events
 //!   lifecycle  hooks that hold a pod, and updates in place
 //!   set        one set: which pods and GameServers to make, update and remove; its status
@@ -24,6 +25,7 @@ pub mod lifecycle;
 pub mod merge_patch;
 pub mod names;
 pub mod quality;
+pub mod removal;
 pub mod scale;
 pub mod schedule;
 pub mod server;

@@ -71,6 +71,15 @@ pub const IN_PLACE_UPDATE_READY: &str = "InPlaceUpdateReady";
 /// Annotation on GameServers: the verdicts whose effect the spec beside it already shows.
 pub const VERDICTS: &str = "gamewarden.dev/verdicts";
 
+/// Annotation on sets: how far servers that people may use are protected, see [`crate::removal::Protection`].
+pub const PROTECTION: &str = "gamewarden.dev/protection";
+/// Annotation on GameServers and sets: `"true"` lets a protected server be removed.
+pub const ALLOW_REMOVAL: &str = "gamewarden.dev/allow-removal";
+/// Annotation on GameServers: how far their removal is.
+pub const REMOVAL: &str = "gamewarden.dev/removal";
+/// Annotation on pods: the removal that was withdrawn last.
+pub const WITHDRAWN: &str = "gamewarden.dev/withdrawn";
+
 /// Annotation on sets: the ordinals that the set's servers have, lost ones included, as `1,2,5-7`.
 pub const ORDINALS: &str = "gamewarden.dev/ordinals";
 

@@ -61,3 +61,10 @@ pub const INVALID_ANNOTATION: &str = "InvalidAnnotation";
 pub const RESERVED_KEY: &str = "ReservedKey";
 /// An orphan could not be adopted.
 pub const FAILED_ADOPT: &str = "FailedAdopt";
+
+/// A scale-down waits for servers that may be in use.
+pub const PROTECTED: &str = "Protected";
+/// A scale-down waits for servers that cannot be asked.
+pub const NO_ANSWER: &str = "NoAnswer";
+/// A scale-down that waited has come to its end.
+pub const SCALE_DOWN_COMPLETE: &str = "ScaleDownComplete";

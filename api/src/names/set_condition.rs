@@ -17,5 +17,7 @@ pub const NAME_CONFLICT: &str = "NameConflict";
 pub const INVALID_SPEC: &str = "InvalidSpec";
 /// Pods keep an old template.
 pub const UPDATE_HELD_BACK: &str = "UpdateHeldBack";
+/// Servers that are to go stay for now: they are protected, or do not answer.
+pub const SCALE_DOWN_PENDING: &str = "ScaleDownPending";
 /// `spec.network` has no effect.
 pub const NETWORK_UNSUPPORTED: &str = "NetworkUnsupported";

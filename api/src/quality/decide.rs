@@ -13,6 +13,7 @@ use crate::{
     GameServer,
     event::quoted,
     names::{self, reason},
+    removal::Claim,
     time::truncated,
     types::{IntOrString, OpsState, ServiceQuality},
 };
@@ -60,7 +61,9 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     let mut record = Record::of(input.server, input.pod_uid);
     record.keep_only(input.qualities);
     let mut held = record.qualities.remove(&quality.name).unwrap_or_default();
+    let state_before = held.state;
     let (effect, mut notices) = take_up(&mut held, quality, input)?;
+    let flipped = held.state != state_before;
 
     let spec = &input.server.spec;
     let before = spec.ops_state.clone().unwrap_or_default();
@@ -86,6 +89,11 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     }
     let mut annotations = annotation_changes(input.server, &effect, &mut notices);
     annotations.insert(names::VERDICTS.to_owned(), json!(record.text()?));
+    // Who was to be removed on other grounds is not: one write, so that a commit on those fails (design §4, I3).
+    let claim = Claim::any(input.server).filter(Claim::is_open);
+    if claim.is_some_and(|claim| ops_state.is_some() || (flipped && claim.look.contains(&quality.name))) {
+        annotations.insert(names::REMOVAL.to_owned(), Value::Null);
+    }
     let mut metadata = Map::new();
     metadata.insert("uid".to_owned(), json!(uid));
     metadata.insert("resourceVersion".to_owned(), json!(version));

@@ -94,6 +94,17 @@ impl Counter {
         verdict
     }
 
+    /// One outcome that counts at once, whatever the thresholds say: what a last look has found (design §4, I3). One
+    /// that could not be asked changes nothing.
+    pub fn answered(&mut self, outcome: Outcome) {
+        let success = match &outcome {
+            Outcome::Success { .. } => true,
+            Outcome::Failure { .. } => false,
+            Outcome::Unknown { .. } => return,
+        };
+        *self = Self { success, run: 1, answer: Some(outcome.into()), ..Self::new() };
+    }
+
     /// The container was restarted: counting begins again, the verdict stays.
     pub fn restarted(&mut self) {
         self.run = 0;

@@ -13,6 +13,8 @@ pub(super) struct Candidate<'a> {
     pub(super) deletion_priority: i64,
     /// Its ordinal.
     pub(super) ordinal: u32,
+    /// Whether it did not answer when it was last to go.
+    pub(super) unanswered: bool,
 }
 
 /// A priority as a number; what is not a number counts as 0.
@@ -27,13 +29,16 @@ pub fn priority(value: Option<&IntOrString>) -> i64 {
 
 /// `Less` where `a` goes before `b`: Kill, WaitToBeDeleted, None and custom, Allocated, Maintaining; then
 /// the higher deletion priority; then the higher ordinal. `Equal` only for the same ordinal.
+///
+/// Who did not answer when it was last to go lets others of its state go first, and nobody of another state: no player
+/// is thrown out because an idle server cannot be asked.
 pub(super) fn removal_order(a: &Candidate<'_>, b: &Candidate<'_>) -> Ordering {
     key(a).cmp(&key(b))
 }
 
 /// When a server's turn comes. Nearly the protectiveness of opinions (`quality/merge.rs`) turned round, and yet
 /// another rule: see there.
-fn key(candidate: &Candidate<'_>) -> (u8, Reverse<i64>, Reverse<u32>) {
+fn key(candidate: &Candidate<'_>) -> (u8, bool, Reverse<i64>, Reverse<u32>) {
     let turn = match candidate.ops_state {
         OpsState::Kill => 0,
         OpsState::WaitToBeDeleted => 1,
@@ -41,7 +46,7 @@ fn key(candidate: &Candidate<'_>) -> (u8, Reverse<i64>, Reverse<u32>) {
         OpsState::Allocated => 3,
         OpsState::Maintaining => 4,
     };
-    (turn, Reverse(candidate.deletion_priority), Reverse(candidate.ordinal))
+    (turn, candidate.unanswered, Reverse(candidate.deletion_priority), Reverse(candidate.ordinal))
 }
 
 #[cfg(test)]
@@ -77,6 +82,7 @@ mod tests {
                 ops_state,
                 deletion_priority,
                 ordinal,
+                unanswered: false,
             })
             .collect();
         candidates.sort_by_key(|c| c.ordinal);
@@ -113,12 +119,18 @@ mod tests {
         .prop_map(OpsState::from)
     }
 
-    fn server() -> impl Strategy<Value = (OpsState, i64, u32)> {
-        (state(), -2i64..3, 0u32..4)
+    fn server() -> impl Strategy<Value = (OpsState, i64, u32, bool)> {
+        (state(), -2i64..3, 0u32..4, any::<bool>())
     }
 
-    fn candidate(server: &(OpsState, i64, u32)) -> Candidate<'_> {
-        Candidate { ops_state: &server.0, deletion_priority: server.1, ordinal: server.2 }
+    fn candidate(server: &(OpsState, i64, u32, bool)) -> Candidate<'_> {
+        let (ops_state, deletion_priority, ordinal, unanswered) = server;
+        Candidate {
+            ops_state,
+            deletion_priority: *deletion_priority,
+            ordinal: *ordinal,
+            unanswered: *unanswered,
+        }
     }
 
     proptest! {

@@ -16,6 +16,9 @@
 //!
 //! So the new seats, the lowered replicas and the added reserve ids are to be written **in one write and
 //! before anything is removed or created**.
+//!
+//! Replicas are lowered, and ordinals reserved, only for servers whose removal is *committed*: one that is looked at once
+//! more may stay (design §4, I3). Until then a Kill server keeps its seat.
 
 use std::collections::BTreeSet;
 
@@ -42,6 +45,12 @@ pub struct Server {
     pub dead: bool,
     /// Whether its pod is ready.
     pub ready: bool,
+    /// Whether it may not go, whatever the plan: people may play there.
+    pub protected: bool,
+    /// Whether it did not answer when it was last to go: others of its state go before it.
+    pub unanswered: bool,
+    /// Whether its removal is decided for good.
+    pub committed: bool,
 }
 
 impl Server {
@@ -51,6 +60,7 @@ impl Server {
             ops_state: &self.ops_state,
             deletion_priority: self.deletion_priority,
             ordinal: self.ordinal,
+            unanswered: self.unanswered,
         }
     }
 
@@ -110,6 +120,8 @@ pub struct ScalePlan {
     pub add_reserve_ids: Vec<u32>,
     /// Who goes, in order.
     pub remove: Vec<Leave>,
+    /// Who would go and is protected, in order.
+    pub kept: Vec<Leave>,
     /// Ordinals to make a server for now, ascending.
     pub create: Vec<u32>,
 }
@@ -128,36 +140,56 @@ pub fn plan(input: &Input<'_>) -> ScalePlan {
     let (killed, ordinary): (Vec<&Server>, Vec<&Server>) = countable.into_iter().partition(|s| s.killed());
 
     let before = usize::try_from(input.replicas).unwrap_or(0);
-    let replicas = before - lowered_by(before, &killed, ordinary.len(), input.seats);
-    let (excess, stay) = ordinary.split_at(ordinary.len().saturating_sub(replicas));
+    let kills = Kills::of(before, &killed, ordinary.len(), input.seats);
+    let (excess, stay) = ordinary.split_at(ordinary.len().saturating_sub(before - kills.lower));
 
-    let mut remove = Vec::new();
+    let mut leaves = Vec::new();
     for (servers, why) in [(&reserved[..], Why::Reserved), (&killed, Why::Kill), (excess, Why::Excess)] {
-        remove.extend(servers.iter().map(|s| Leave { ordinal: s.ordinal, why }));
+        leaves.extend(servers.iter().map(|s| (*s, Leave { ordinal: s.ordinal, why })));
     }
-
     let mut add_reserve_ids = Vec::new();
     if input.strategy == ScaleDownStrategyType::ReserveIds {
-        add_reserve_ids.extend(remove.iter().filter(|l| l.why != Why::Reserved).map(|l| l.ordinal));
+        let decided = leaves.iter().filter(|(server, leave)| server.committed && leave.why != Why::Reserved);
+        add_reserve_ids.extend(decided.map(|(_, leave)| leave.ordinal));
         add_reserve_ids.sort_unstable();
     }
+    let (kept, remove): (Vec<_>, Vec<_>) = leaves.into_iter().partition(|(server, _)| server.protected);
+    let leave = |(_, leave)| leave;
 
-    let vacant = vacant_seats(input, replicas - stay.len());
+    let vacant = vacant_seats(input, before - kills.lower - stay.len());
+    let seated = stay.iter().map(|s| s.ordinal).chain(vacant.iter().copied()).chain(kills.pending);
+    let replicas = before - kills.lower_now;
     ScalePlan {
-        seats: stay.iter().map(|s| s.ordinal).chain(vacant.iter().copied()).collect(),
+        seats: seated.collect(),
         lower_replicas_to: (replicas < before).then(|| i32::try_from(replicas).unwrap_or(i32::MAX)),
         create: creatable(input, stay, vacant),
         add_reserve_ids,
-        remove,
+        remove: remove.into_iter().map(leave).collect(),
+        kept: kept.into_iter().map(leave).collect(),
     }
 }
 
 /// By how much the Kill servers lower `replicas`: each by one, but for those that a shrink under way takes
 /// anyhow, and for those that have lost their seat, for they have been counted when they lost it.
-fn lowered_by(replicas: usize, killed: &[&Server], ordinary: usize, seats: &Ordinals) -> usize {
-    let uncounted = killed.iter().filter(|s| seats.contains(s.ordinal)).count();
-    let excess = (ordinary + uncounted).saturating_sub(replicas);
-    uncounted.saturating_sub(excess).min(replicas)
+struct Kills {
+    /// In the end.
+    lower: usize,
+    /// Now: by those that are committed.
+    lower_now: usize,
+    /// The others, which keep their seats until then.
+    pending: Vec<u32>,
+}
+
+impl Kills {
+    fn of(replicas: usize, killed: &[&Server], ordinary: usize, seats: &Ordinals) -> Self {
+        let (now, later): (Vec<&Server>, Vec<&Server>) =
+            killed.iter().copied().filter(|s| seats.contains(s.ordinal)).partition(|s| s.committed);
+        let excess = (ordinary + now.len() + later.len()).saturating_sub(replicas);
+        let lower = (now.len() + later.len()).saturating_sub(excess).min(replicas);
+        let lower_now = now.len().saturating_sub(excess).min(lower);
+        let pending = later.iter().rev().take(lower - lower_now).map(|s| s.ordinal).collect();
+        Self { lower, lower_now, pending }
+    }
 }
 
 /// The `wanted` seats that have no server: those that were seats before, then the lowest free ordinals.

@@ -83,6 +83,11 @@ fn reserve_ids_keeps_the_ordinals_of_the_removed() {
     world.reserved.insert(9);
     let plan = world.plan();
     assert_eq!(removed(&plan), [1, 3]);
+    assert_eq!(plan.add_reserve_ids, Vec::<u32>::new(), "they may still stay");
+    for ordinal in [1, 3] {
+        world.servers.get_mut(&ordinal).unwrap().committed = true;
+    }
+    let plan = world.plan();
     assert_eq!(plan.add_reserve_ids, [1, 3]);
     assert_eq!(plan.lower_replicas_to, None, "the shrink by two covers the kill");
     world.run();
@@ -94,6 +99,10 @@ fn reserve_ids_keeps_the_ordinals_of_the_removed() {
 fn a_kill_in_a_set_that_lacks_servers_counts_once() {
     let mut world = set_of(3, &[(0, "None"), (1, "Kill")]);
     world.seats = Some((0..3).collect());
+    let plan = world.plan();
+    assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create), (vec![1], None, vec![2]));
+    assert_eq!(plan.seats.to_string(), "0-2", "its seat is its own until it is decided");
+    world.servers.get_mut(&1).unwrap().committed = true;
     let plan = world.plan();
     assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create.clone()), (vec![1], Some(2), vec![2]));
     world.patch(&plan);
@@ -118,4 +127,26 @@ fn of_the_dead_and_the_living_the_dead_go_first() {
     let mut world = set_of(1, &[(0, "Allocated"), (1, "WaitToBeDeleted"), (2, "Kill")]);
     world.servers.get_mut(&0).unwrap().dead = true;
     assert_eq!(removed(&world.plan()), [2, 0]);
+}
+
+#[test]
+fn who_is_protected_stays_and_is_named() {
+    let mut world =
+        set_of(1, &[(0, "WaitToBeDeleted"), (1, "None"), (2, "Allocated"), (3, "WaitToBeDeleted")]);
+    for ordinal in [1, 2] {
+        world.servers.get_mut(&ordinal).unwrap().protected = true;
+    }
+    let plan = world.plan();
+    assert_eq!(removed(&plan), [3, 0]);
+    assert_eq!(plan.kept, [Leave { ordinal: 1, why: Why::Excess }]);
+    assert_eq!((plan.seats.to_string(), plan.create), ("2".to_owned(), vec![]));
+}
+
+#[test]
+fn who_did_not_answer_is_not_made_up_for_by_one_in_use() {
+    let mut world = set_of(2, &[(0, "None"), (1, "WaitToBeDeleted"), (2, "WaitToBeDeleted")]);
+    world.servers.get_mut(&2).unwrap().unanswered = true;
+    assert_eq!(removed(&world.plan()), [1]);
+    world.servers.get_mut(&1).unwrap().ops_state = OpsState::None;
+    assert_eq!(removed(&world.plan()), [2]);
 }

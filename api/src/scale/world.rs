@@ -56,7 +56,12 @@ impl World {
 
     pub(super) fn step(&mut self, step: Step) {
         match step {
-            Step::Remove(ordinal) => self.servers.get_mut(&ordinal).unwrap().leaving = true,
+            Step::Remove(ordinal) => {
+                self.servers.get_mut(&ordinal).unwrap().committed = true;
+                let plan = self.plan();
+                self.patch(&plan);
+                self.servers.get_mut(&ordinal).unwrap().leaving = true;
+            }
             Step::Create(ordinal) => {
                 let before = self.servers.insert(ordinal, server(ordinal, OpsState::None));
                 assert_eq!(before, None, "a second pod of the name {ordinal}");
@@ -100,5 +105,15 @@ pub(super) fn steps(plan: &ScalePlan) -> Vec<Step> {
 }
 
 pub(super) fn server(ordinal: u32, ops_state: OpsState) -> Server {
-    Server { ordinal, ops_state, deletion_priority: 0, leaving: false, dead: false, ready: false }
+    Server {
+        ordinal,
+        ops_state,
+        deletion_priority: 0,
+        leaving: false,
+        dead: false,
+        ready: false,
+        protected: false,
+        unanswered: false,
+        committed: false,
+    }
 }

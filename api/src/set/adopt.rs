@@ -63,7 +63,7 @@ pub(super) fn adoptions(snapshot: &Snapshot<'_>, roster: &Roster<'_>) -> Vec<Ado
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::Removals, *};
     use crate::set::{
         fixture::{Cluster, NOW, owner},
         plan, status,
@@ -90,14 +90,14 @@ mod tests {
                 "uid": "pod-uid-3", "resourceVersion": "100", "ownerReferences": [note, ours],
             }})
         );
-        assert_eq!((&first.create, &first.set_patch, first.remove.len()), (&vec![], &None, 0));
+        assert_eq!((&first.create, &first.set_patch, first.removals), (&vec![], &None, Removals::default()));
         assert_eq!(cluster.ask(status).unwrap().replicas, 3, "they count at once");
 
         for pod in &mut cluster.pods {
             pod["metadata"]["ownerReferences"] = json!([note, ours]);
         }
         let then = cluster.plan();
-        assert_eq!((&then.adopt, &then.create, then.remove.len()), (&vec![], &vec![], 0));
+        assert_eq!((&then.adopt, &then.create, then.removals), (&vec![], &vec![], Removals::default()));
         assert_eq!(
             then.set_patch.unwrap()["metadata"]["annotations"],
             json!({"gamewarden.dev/ordinals": "0,3,4"})

@@ -21,6 +21,9 @@ pub(super) struct Cluster {
     pub(super) pods: Vec<Value>,
     pub(super) servers: Vec<Value>,
     pub(super) removed: BTreeSet<String>,
+    pub(super) committed: BTreeSet<String>,
+    /// The time.
+    pub(super) now: String,
 }
 
 impl Cluster {
@@ -37,6 +40,8 @@ impl Cluster {
             pods: Vec::new(),
             servers: Vec::new(),
             removed: BTreeSet::new(),
+            committed: BTreeSet::new(),
+            now: NOW.to_owned(),
         }
     }
 
@@ -85,12 +90,47 @@ impl Cluster {
             pods: &pods.iter().collect::<Vec<_>>(),
             servers: &servers.iter().collect::<Vec<_>>(),
             removed: &|uid| self.removed.contains(uid),
-            now: NOW.parse::<Timestamp>().unwrap(),
+            committed: &|claim| self.committed.contains(claim),
+            now: self.now.parse::<Timestamp>().unwrap(),
         })
     }
 
     pub(super) fn plan(&self) -> Plan {
         self.ask(plan)
+    }
+
+    /// Carries out what is planned of removals, until there is nothing left to do now; gives the pods that went, in order.
+    /// The prober finds what it found before.
+    pub(super) fn leave(&mut self) -> Vec<Removal> {
+        let mut gone = Vec::new();
+        for _ in 0..40 {
+            let plan = self.plan();
+            if plan.removals.is_empty() {
+                return gone;
+            }
+            if let Some(patch) = &plan.set_patch {
+                json_patch::merge(&mut self.set, patch);
+            }
+            self.turn(&plan.removals);
+            for removal in plan.removals.delete {
+                self.removed.insert(removal.uid.clone());
+                gone.push(removal);
+            }
+        }
+        panic!("no end: {:?}", self.plan().removals);
+    }
+
+    /// Writes the claims, commits and withdrawals.
+    pub(super) fn turn(&mut self, removals: &Removals) {
+        for Withdrawal { name, patch } in &removals.withdraw {
+            let pod = self.pods.iter_mut().find(|pod| pod["metadata"]["name"] == **name).unwrap();
+            write(pod, patch);
+        }
+        for Turn { name, patch, commits, .. } in &removals.turns {
+            let server = self.servers.iter_mut().find(|server| server["metadata"]["name"] == **name).unwrap();
+            write(server, patch);
+            self.committed.extend(commits.clone());
+        }
     }
 
     pub(super) fn old(&mut self, index: usize) {
@@ -100,6 +140,14 @@ impl Cluster {
     pub(super) fn not_ready(&mut self, index: usize) {
         self.pods[index]["status"]["conditions"][0]["status"] = json!("False");
     }
+}
+
+/// What the API server makes of a merge patch with a resourceVersion.
+fn write(object: &mut Value, patch: &Value) {
+    let version = object["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    assert_eq!(patch["metadata"]["resourceVersion"], *version, "a patch of something else");
+    json_patch::merge(object, patch);
+    object["metadata"]["resourceVersion"] = json!((version.parse::<u64>().unwrap() + 1).to_string());
 }
 
 pub(super) fn owner(kind: &str, name: &str, uid: &str) -> Value {

@@ -113,8 +113,10 @@ fn a_hooked_pod_is_marked_and_deleted_when_the_hook_lets_go() {
     cluster.set["spec"]["lifecycle"] = json!({"preDelete": {"labelsHandler": {"hook": "on"}}});
     cluster.set["spec"]["replicas"] = json!(3);
     label(&mut cluster, 3, "hook", "on");
-    let plan = cluster.plan();
-    assert_eq!((names_of(&plan.remove), plan.remove[0].hooked), (vec!["game-3"], true));
+    let gone = cluster.leave();
+    assert_eq!((names_of(&gone), gone[0].hooked), (vec!["game-3"], true));
+    // It is not deleted but marked.
+    cluster.removed.clear();
 
     label(&mut cluster, 3, names::LIFECYCLE_STATE, "PreparingDelete");
     cluster.pods[3]["metadata"]["annotations"][names::PRE_DELETE] = json!("ScaleDown");
@@ -141,12 +143,11 @@ fn a_kill_goes_through_pre_delete_and_lowers_replicas_once() {
     cluster.set["spec"]["lifecycle"] = json!({"preDelete": {"finalizersHandler": ["a/b"]}});
     cluster.pods[1]["metadata"]["finalizers"] = json!(["a/b"]);
     cluster.servers[1]["spec"]["opsState"] = json!("Kill");
-    let plan = cluster.plan();
-    assert_eq!((plan.remove[0].name.as_str(), plan.remove[0].hooked), ("game-1", true));
-    assert_eq!(plan.set_patch.unwrap()["spec"]["replicas"], 3);
-
-    cluster.set["spec"]["replicas"] = json!(3);
-    cluster.set["metadata"]["annotations"][names::ORDINALS] = json!("0,2,3");
+    let gone = cluster.leave();
+    assert_eq!((gone[0].name.as_str(), gone[0].hooked), ("game-1", true));
+    cluster.removed.clear();
+    assert_eq!(cluster.set["spec"]["replicas"], 3);
+    assert_eq!(cluster.set["metadata"]["annotations"][names::ORDINALS], "0,2,3");
     label(&mut cluster, 1, names::LIFECYCLE_STATE, "PreparingDelete");
     cluster.pods[1]["metadata"]["annotations"][names::PRE_DELETE] = json!("Kill");
     assert_eq!(cluster.plan(), Plan::default());

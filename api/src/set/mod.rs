@@ -39,13 +39,15 @@ mod in_place_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
+mod removal_tests;
+#[cfg(test)]
 mod update_tests;
 
 pub use adopt::{Adoption, Orphan};
 pub use claims::{ClaimPatch, Retention, claim_is_going, claim_patches};
 pub use in_place::PodStep;
 pub use plan::{Plan, plan};
-pub use removal::{Reason, Removal};
+pub use removal::{Reason, Removal, Removals, Turn, Withdrawal};
 pub use revision::revision;
 pub(crate) use revision::{canonical, digest};
 pub use snapshot::Snapshot;

@@ -2,15 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Snapshot;
+use super::{
+    Snapshot,
+    roster::{Member, Roster},
+};
 use crate::{
     names,
     scale::{Ordinals, ScalePlan},
+    types::IntOrString,
 };
 
 /// The merge patch that records the scale plan: seats, lowered replicas, reserve ids. It carries the
 /// resourceVersion of the set that the plan was made from. `None` where the set says all of it already.
-pub(super) fn set_patch(snapshot: &Snapshot<'_>, plan: &ScalePlan, reserved: &Ordinals) -> Option<Value> {
+pub(super) fn set_patch(
+    snapshot: &Snapshot<'_>,
+    roster: &Roster<'_>,
+    plan: &ScalePlan,
+    reserved: &Ordinals,
+) -> Option<Value> {
     let mut annotations = Map::new();
     let seats = plan.seats.to_string();
     if snapshot.annotation(names::ORDINALS) != Some(&seats) {
@@ -29,9 +38,16 @@ pub(super) fn set_patch(snapshot: &Snapshot<'_>, plan: &ScalePlan, reserved: &Or
     if let Some(replicas) = plan.lower_replicas_to {
         spec.insert("replicas".into(), replicas.into());
     }
-    if !plan.add_reserve_ids.is_empty() {
+    // As we write them, below.
+    let in_vain = |entry: &&IntOrString| match entry {
+        IntOrString::Int(number) => u32::try_from(*number)
+            .is_ok_and(|ordinal| roster.members.get(&ordinal).is_some_and(Member::reserved_in_vain)),
+        IntOrString::String(_) => false,
+    };
+    let written = &snapshot.set.spec.reserve_game_server_ids;
+    if !plan.add_reserve_ids.is_empty() || written.iter().any(|entry| in_vain(&entry)) {
         // What people wrote stays as they wrote it, entries that nobody can read included.
-        let written = snapshot.set.spec.reserve_game_server_ids.iter().map(|entry| json!(entry));
+        let written = written.iter().filter(|entry| !in_vain(entry)).map(|entry| json!(entry));
         let added = plan.add_reserve_ids.iter().map(|ordinal| match i32::try_from(*ordinal) {
             Ok(number) => json!(number),
             Err(_) => json!(ordinal.to_string()),

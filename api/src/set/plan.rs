@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
@@ -10,7 +11,7 @@ use super::{
     gs::{marked, outlives_its_pod, server_plan},
     in_place::{PodStep, steps},
     patch::set_patch,
-    removal::{Reason, Removal},
+    removal::{Reason, Removal, Removals, removals},
     roster::{Member, Roster},
     trouble::{self, Trouble},
     update::update_plan,
@@ -40,8 +41,8 @@ pub struct Plan {
     pub set_patch: Option<Value>,
     /// Ordinals to make a pod for.
     pub create: Vec<u32>,
-    /// Pods that scale-down takes, in order.
-    pub remove: Vec<Removal>,
+    /// What to do next about the servers that scale-down takes.
+    pub removals: Removals,
     /// Pods to delete so that they are made again.
     pub replace: Vec<Removal>,
     /// Pods to delete because the preDelete hook that held them has let go.
@@ -88,7 +89,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     }
 
     let mut problems = Vec::new();
-    let reserved = reserved(snapshot, &mut problems);
+    let reserved = reserved(snapshot, &roster, &mut problems);
     let remembered = snapshot.annotation(names::ORDINALS).and_then(|text| text.parse::<Ordinals>().ok());
     let scaled = scale_plan(snapshot, &roster, &reserved, remembered.as_ref(), &mut problems);
     let seats = usize::try_from(scaled.seats.count()).unwrap_or(usize::MAX);
@@ -99,6 +100,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
             message: format!("leaves no ordinals for {wanted} servers; reserve fewer"),
         });
     }
+    let removals = removals(snapshot, &roster, &scaled);
     let leaving: BTreeSet<u32> = scaled.remove.iter().map(|l| l.ordinal).collect();
     let stay: Vec<&Member<'_>> =
         roster.members.values().filter(|m| !m.leaving() && !leaving.contains(&m.ordinal)).collect();
@@ -124,16 +126,23 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         .partition(|m| !m.marked_for_deletion() || hooked(snapshot.pre_delete(), &m.pod.metadata));
     let kept = alive.iter().filter(|m| !updated.recreate.contains(&m.ordinal));
     let (steps, next_step) = steps(snapshot, kept.chain(&held).copied(), &updated, &template);
-    let remove = scaled.remove.iter().filter_map(|l| removal(l.ordinal, l.why.into())).collect();
 
-    let servers = server_plan(snapshot, &roster, &scaled.seats, &leaving);
+    let decided: BTreeSet<u32> =
+        removals.delete.iter().filter_map(|removal| ordinal(snapshot, removal)).collect();
+    let servers = server_plan(snapshot, &roster, &scaled.seats, &decided);
     let (mut troubles, look_again) = trouble::pods(snapshot, &roster);
     troubles.extend(trouble::conflicts(&roster));
     troubles.extend(trouble::invalid(&problems));
     troubles.extend(trouble::held_back(&updated.held_back));
     troubles.extend(trouble::network(snapshot));
-    let requeue_after =
-        requeue_after(snapshot, &alive, &waiting).into_iter().chain(look_again).chain(next_step).min();
+    troubles.extend(trouble::scale_down(snapshot, &roster, &scaled));
+    let next_removal = removals.look_again.map(|time| wait_until(time, snapshot.now));
+    let requeue_after = requeue_after(snapshot, &alive, &waiting)
+        .into_iter()
+        .chain(look_again)
+        .chain(next_step)
+        .chain(next_removal)
+        .min();
     let adopt = adopt::adoptions(snapshot, &roster);
     if !adopt.is_empty() {
         return Plan { adopt, troubles, requeue_after, ..Plan::default() };
@@ -141,9 +150,9 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     Plan {
         adopt,
         retention: Retention::of(snapshot, &roster, &scaled.seats),
-        set_patch: set_patch(snapshot, &scaled, &reserved),
+        set_patch: set_patch(snapshot, &roster, &scaled, &reserved),
         create: scaled.create,
-        remove,
+        removals,
         replace,
         release: release.into_iter().map(|m| Removal::of(snapshot, m, Reason::PreDelete)).collect(),
         steps,
@@ -159,14 +168,27 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     }
 }
 
-fn reserved(snapshot: &Snapshot<'_>, problems: &mut Vec<Problem>) -> Ordinals {
+fn ordinal(snapshot: &Snapshot<'_>, removal: &Removal) -> Option<u32> {
+    names::ordinal_of(snapshot.name(), &removal.name)
+}
+
+/// A moment later than it: at the time itself it is not yet over.
+fn wait_until(time: Timestamp, now: Timestamp) -> Duration {
+    const MOMENT: Duration = Duration::from_millis(20);
+    Duration::try_from(time.duration_since(now)).unwrap_or_default() + MOMENT
+}
+
+/// The reserved ordinals. One that was reserved for a removal which has not come to be does not count: its server is
+/// there, and may be needed.
+fn reserved(snapshot: &Snapshot<'_>, roster: &Roster<'_>, problems: &mut Vec<Problem>) -> Ordinals {
     let read = ReserveIds::parse(&snapshot.set.spec.reserve_game_server_ids);
     problems.extend(
         read.problems
             .iter()
             .map(|p| Problem { path: p.path(), message: format!("{}: {}", p.value, p.fault) }),
     );
-    read.ids
+    let in_vain = roster.members.values().filter(|m| m.reserved_in_vain()).map(|m| m.ordinal).collect();
+    read.ids.without(&in_vain)
 }
 
 fn scale_plan(
@@ -183,7 +205,7 @@ fn scale_plan(
         pods.chain(servers.map(|(ordinal, _)| *ordinal)).collect()
     };
     let seats: Ordinals = remembered.cloned().unwrap_or_else(found);
-    let servers: Vec<scale::Server> = roster.members.values().map(Member::scale_server).collect();
+    let servers: Vec<scale::Server> = roster.members.values().map(|m| m.scale_server(snapshot)).collect();
     let strategy = snapshot.set.spec.scale_strategy.clone().unwrap_or_default();
     let max_unavailable =
         bound(snapshot, "spec.scaleStrategy.maxUnavailable", strategy.max_unavailable.as_ref(), problems);

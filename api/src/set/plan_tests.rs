@@ -31,22 +31,9 @@ fn a_set_in_order_plans_nothing() {
 
 #[test]
 fn a_shrink_is_recorded_told_and_carried_out_in_order() {
-    let cluster =
+    let mut cluster =
         Cluster::new(1, "0-2").with(0, "WaitToBeDeleted").with(1, "None").with(2, "WaitToBeDeleted");
     let plan = cluster.plan();
-    assert_eq!(names_of(&plan.remove), ["game-2", "game-0"]);
-    assert_eq!(
-        plan.remove[0],
-        Removal {
-            name: "game-2".into(),
-            ordinal: 2,
-            uid: "pod-uid-2".into(),
-            resource_version: "100".into(),
-            server_resource_version: Some("200".into()),
-            reason: Reason::ScaleDown,
-            hooked: false,
-        }
-    );
     assert_eq!(
         plan.set_patch,
         Some(json!({"metadata": {"resourceVersion": "7", "annotations": {names::ORDINALS: "1"}}}))
@@ -58,14 +45,18 @@ fn a_shrink_is_recorded_told_and_carried_out_in_order() {
     );
 
     // The write is done, the removals are not: they are planned again, the event is not.
-    let mut again = cluster;
-    again.set["metadata"]["annotations"][names::ORDINALS] = json!("1");
-    let plan = again.plan();
-    assert_eq!(names_of(&plan.remove), ["game-2", "game-0"]);
+    cluster.set["metadata"]["annotations"][names::ORDINALS] = json!("1");
+    let plan = cluster.plan();
     assert_eq!((plan.set_patch, plan.events), (None, vec![]));
+    let gone = cluster.leave();
+    assert_eq!(names_of(&gone), ["game-2", "game-0"]);
+    assert_eq!(
+        (gone[0].uid.as_str(), gone[0].reason, gone[0].hooked),
+        ("pod-uid-2", Reason::ScaleDown, false)
+    );
+    assert!(gone[0].claim.is_some());
     // The DELETEs are sent, the watch does not show them yet.
-    again.removed = ["pod-uid-0".into(), "pod-uid-2".into()].into();
-    assert_eq!(again.plan(), Plan::default());
+    assert_eq!(cluster.plan(), Plan::default());
 }
 
 #[test]
@@ -73,6 +64,14 @@ fn a_kill_lowers_replicas_and_reserve_ids_are_one_write() {
     let mut cluster = Cluster::new(3, "0-2").with(0, "None").with(1, "Kill").with(2, "None");
     cluster.set["spec"]["scaleStrategy"] = json!({"scaleDownStrategyType": "ReserveIds"});
     cluster.set["spec"]["reserveGameServerIds"] = json!(["9-7", "5-6"]);
+    // Claimed, but not yet committed: all of it may still be otherwise.
+    let plan = cluster.plan();
+    assert_eq!(
+        plan.set_patch,
+        Some(json!({"metadata": {"resourceVersion": "7", "annotations": {names::RESERVE_IDS: "5,6"}}}))
+    );
+    cluster.turn(&plan.removals);
+    cluster.turn(&cluster.plan().removals);
     let plan = cluster.plan();
     assert_eq!(
         plan.set_patch,
@@ -84,7 +83,7 @@ fn a_kill_lowers_replicas_and_reserve_ids_are_one_write() {
             "spec": {"replicas": 2, "reserveGameServerIds": ["9-7", "5-6", 1]},
         }))
     );
-    assert_eq!(plan.remove[0].reason, Reason::Kill);
+    assert_eq!(plan.removals.delete[0].reason, Reason::Kill);
     assert_eq!(messages(&plan), ["scale from 3 to 2"]);
     assert_eq!(
         plan.troubles[0].message(),
@@ -123,8 +122,8 @@ fn what_an_earlier_server_of_the_name_said_does_not_count() {
     let mut cluster = Cluster::new(1, "0,1").with(0, "None").with(1, "Maintaining");
     cluster.servers[1]["metadata"]["ownerReferences"][0]["uid"] = json!("an-earlier-pod");
     let plan = cluster.plan();
-    assert_eq!(names_of(&plan.remove), ["game-1"]);
-    assert_eq!(plan.remove[0].server_resource_version, None);
+    assert_eq!(names_of(&plan.removals.delete), ["game-1"]);
+    assert_eq!(plan.removals.delete[0].claim, None);
     assert_eq!(gs_names(&plan.gs_delete), ["game-1"]);
     assert_eq!(cluster.ask(status).unwrap().maintaining_replicas, 0);
 
@@ -136,19 +135,23 @@ fn what_an_earlier_server_of_the_name_said_does_not_count() {
 #[test]
 fn a_server_that_outlives_its_pod_goes_when_the_set_shrinks() {
     let mut cluster = Cluster::new(1, "0,1").with(0, "None").with(1, "None").outliving();
+    // It is marked when its removal is decided, and before its pod goes.
     let plan = cluster.plan();
-    assert_eq!(gs_names(&plan.gs_mark_deleting), ["game-1"]);
-    assert_eq!(plan.gs_delete, []);
-
-    cluster.servers[1]["metadata"]["labels"][names::GS_DELETING] = json!("true");
+    assert_eq!(plan.gs_mark_deleting, []);
+    cluster.turn(&plan.removals);
+    cluster.turn(&cluster.plan().removals);
     cluster.set["metadata"]["annotations"][names::ORDINALS] = json!("0");
     let plan = cluster.plan();
-    assert_eq!((names_of(&plan.remove), plan.gs_mark_deleting), (vec!["game-1"], vec![]));
+    assert_eq!(gs_names(&plan.gs_mark_deleting), ["game-1"]);
+    assert_eq!((names_of(&plan.removals.delete), plan.gs_delete), (vec!["game-1"], vec![]));
+    cluster.servers[1]["metadata"]["labels"][names::GS_DELETING] = json!("true");
+    assert_eq!(cluster.plan().gs_mark_deleting, []);
 
     // Wanted again before it went.
     cluster.set["spec"]["replicas"] = json!(2);
     let plan = cluster.plan();
-    assert_eq!((names_of(&plan.remove), gs_names(&plan.gs_unmark_deleting)), (vec![], vec!["game-1"]));
+    assert_eq!((plan.removals.delete, gs_names(&plan.gs_unmark_deleting)), (vec![], vec!["game-1"]));
+    assert_eq!(plan.removals.withdraw.len(), 1);
 
     // Gone.
     cluster.set["spec"]["replicas"] = json!(1);
@@ -165,7 +168,7 @@ fn i4_no_pods_in_sight_ends_nothing() {
     for remembered in [json!({names::ORDINALS: "0,3"}), json!({})] {
         cluster.set["metadata"]["annotations"] = remembered;
         let plan = cluster.plan();
-        assert_eq!((plan.remove, plan.replace, plan.gs_delete), (vec![], vec![], vec![]));
+        assert_eq!((plan.removals, plan.replace, plan.gs_delete), (Removals::default(), vec![], vec![]));
         assert_eq!(plan.create, [0, 3]);
     }
 }
@@ -180,7 +183,7 @@ fn a_foreign_pod_with_our_name_is_reported_and_left_alone() {
         "game-1: a pod that is not the set's has the name of a server: it belongs to Job cleanup; delete that pod, or \
          reserve its ordinal in spec.reserveGameServerIds"
     );
-    assert_eq!((plan.remove, plan.create, plan.set_patch), (vec![], vec![], None));
+    assert_eq!((plan.removals, plan.create, plan.set_patch), (Removals::default(), vec![], None));
     assert_eq!(cluster.ask(status).unwrap().current_replicas, 1);
 
     // What is left of an earlier set of this name goes by itself.

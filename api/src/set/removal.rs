@@ -1,21 +1,37 @@
-//! A pod to delete, with all that the deletion is to be conditioned on.
+//! Which servers scale-down takes next, and how far each of them is on its way out (design §4, I1 to I3).
 
-use super::{Snapshot, roster::Member};
-use crate::{lifecycle::hooked, scale::Why};
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::{
+    Snapshot,
+    roster::{Member, Roster},
+};
+use crate::{
+    lifecycle::hooked,
+    quality::made_removable_by,
+    removal::{self, Claim, Look, Phase, Seen, Step, claimed_patch, given_back, turned_patch, withdraw_pod},
+    scale::{ScalePlan, Why},
+    types::ScaleDownStrategyType,
+};
+
+/// Servers that are looked at once more at the same time. More wait: what was found of them would be old by the time it
+/// is their turn.
+const MOST_CLAIMED: usize = 64;
 
 /// A pod to delete. The DELETE carries uid and resourceVersion as preconditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Removal {
     /// Name of the pod and of its server.
     pub name: String,
-    /// Ordinal of the server.
-    pub ordinal: u32,
     /// The pod's uid.
     pub uid: String,
-    /// The pod's resourceVersion.
+    /// The pod's resourceVersion. Where there is a claim, the one that is read after the commit counts.
     pub resource_version: String,
-    /// The resourceVersion of the GameServer that the decision was made on; `None` where it has none.
-    pub server_resource_version: Option<String>,
+    /// The commit that it follows; `None` where it is no scale-down, or nobody has a say as there is no GameServer.
+    pub claim: Option<Claim>,
     /// Why it goes.
     pub reason: Reason,
     /// Its preDelete hook holds it: it is not to be deleted but to be marked for it
@@ -70,12 +86,179 @@ impl Removal {
         let metadata = &member.pod.metadata;
         Self {
             name: metadata.name.clone().unwrap_or_default(),
-            ordinal: member.ordinal,
             uid: metadata.uid.clone().unwrap_or_default(),
             resource_version: metadata.resource_version.clone().unwrap_or_default(),
-            server_resource_version: member.server.and_then(|s| s.metadata.resource_version.clone()),
+            claim: None,
             reason,
             hooked: hooked(snapshot.pre_delete(), metadata),
         }
+    }
+}
+
+/// A write on a GameServer: a merge patch with uid and resourceVersion.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Turn {
+    /// Name of the server.
+    pub name: String,
+    /// What becomes of its removal, for logs.
+    pub step: Step,
+    /// The patch.
+    pub patch: Value,
+    /// The claim's name, where this commits it.
+    pub commits: Option<String>,
+}
+
+/// A commit to withdraw.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Withdrawal {
+    /// Name of the server and its pod.
+    pub name: String,
+    /// Strategic merge patch of the pod. Once it is written, the plan gives the claim back.
+    pub patch: Value,
+}
+
+/// What to do next about servers that go.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Removals {
+    /// Commits that nobody has followed up.
+    pub withdraw: Vec<Withdrawal>,
+    /// Claims, and what becomes of them. At most one is a commit, the last.
+    pub turns: Vec<Turn>,
+    /// Pods to delete: what is committed.
+    pub delete: Vec<Removal>,
+    /// When something is to be done although nothing has changed.
+    pub look_again: Option<Timestamp>,
+}
+
+impl Removals {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.withdraw.is_empty() && self.turns.is_empty() && self.delete.is_empty()
+    }
+}
+
+/// What is to be done next about each server of the set.
+pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &ScalePlan) -> Removals {
+    let reserves = snapshot.set.spec.scale_strategy.as_ref().and_then(|s| s.scale_down_strategy_type)
+        == Some(ScaleDownStrategyType::ReserveIds);
+    let goes: BTreeMap<u32, Why> = scaled.remove.iter().map(|leave| (leave.ordinal, leave.why)).collect();
+    let in_order = scaled.remove.iter().filter_map(|leave| roster.members.get(&leave.ordinal));
+    let others = roster.members.values().filter(|m| !m.leaving() && !goes.contains_key(&m.ordinal));
+    let mut queue = Queue { snapshot, out: Removals::default(), blocked: false, claimed: 0 };
+    for member in in_order.chain(others) {
+        let why = goes.get(&member.ordinal).copied();
+        queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));
+    }
+    // Last, so that whatever was decided on older grounds is out of the way.
+    queue.out.turns.sort_by_key(|turn| turn.commits.is_some());
+    queue.out
+}
+
+struct Queue<'s, 'a> {
+    snapshot: &'s Snapshot<'a>,
+    out: Removals,
+    /// Somebody goes first (I1).
+    blocked: bool,
+    claimed: usize,
+}
+
+impl Queue<'_, '_> {
+    fn take(&mut self, member: &Member<'_>, why: Option<Why>, reserves: bool) {
+        let (snapshot, now) = (self.snapshot, self.snapshot.now);
+        let Some(server) = member.server else {
+            // Nobody has ever said anything of it.
+            if let Some(why) = why.filter(|_| !self.blocked) {
+                self.out.delete.push(Removal::of(snapshot, member, why.into()));
+                self.blocked = true;
+            }
+            return;
+        };
+        let uid = member.pod.metadata.uid.as_deref().unwrap_or_default();
+        let look = look(snapshot, member, why);
+        let claim = member.claim.as_ref();
+        let step = removal::step(&Seen {
+            claim,
+            wanted: why.is_some(),
+            generation: server.metadata.generation,
+            look: &look.qualities,
+            ours: claim.is_some_and(|claim| (snapshot.committed)(&claim.id)),
+            withdrawn: member.is_withdrawn(),
+            now,
+        });
+        let name = member.pod.metadata.name.clone().unwrap_or_default();
+        let turn = |patch: Option<Value>, commits| {
+            patch.map(|patch| Turn { name: name.clone(), step, patch, commits })
+        };
+        match (step, claim) {
+            (Step::Nothing, _) => {}
+            (Step::Wait(until), claim) => {
+                self.wait(until);
+                // Who does not answer keeps nobody waiting.
+                self.blocked |= claim.is_none_or(|claim| claim.phase != Phase::Unanswered);
+                self.claimed += 1;
+            }
+            (Step::Claim, _) => {
+                let free =
+                    if look.qualities.is_empty() { !self.blocked } else { self.claimed < MOST_CLAIMED };
+                if free {
+                    self.claimed += 1;
+                    self.out.turns.extend(turn(claimed_patch(server, uid, &look, reserves, now), None));
+                }
+                self.blocked = true;
+            }
+            (Step::Commit, Some(claim)) => {
+                if !self.blocked {
+                    let patch = turned_patch(server, claim, Phase::Committed, now);
+                    self.out.turns.extend(turn(patch, Some(claim.id.clone())));
+                } else if let Ok(stale) = claim.since.checked_add(removal::LOOK_LASTS) {
+                    self.wait(stale);
+                }
+                self.claimed += 1;
+                self.blocked = true;
+            }
+            (Step::Delete, Some(claim)) => {
+                // What this commit has reserved was not, when it was decided.
+                let reason = match why {
+                    Some(Why::Reserved) if claim.reserves => Reason::ScaleDown,
+                    why => why.map_or(Reason::ScaleDown, Reason::from),
+                };
+                let removal = Removal::of(snapshot, member, reason);
+                self.out.delete.push(Removal { claim: Some(claim.clone()), ..removal });
+                self.blocked = true;
+            }
+            (Step::Withdraw, Some(claim)) => {
+                self.out.withdraw.push(Withdrawal { name, patch: withdraw_pod(member.pod, claim) });
+                self.blocked = true;
+            }
+            (Step::Unanswered, Some(claim)) => {
+                self.out.turns.extend(turn(turned_patch(server, claim, Phase::Unanswered, now), None));
+            }
+            (Step::GiveBack, _) => {
+                self.out.turns.extend(turn(Some(given_back(server)), None));
+                self.blocked |= why.is_some();
+            }
+            // What there is no claim of cannot be turned.
+            (Step::Commit | Step::Delete | Step::Withdraw | Step::Unanswered, None) => {}
+        }
+    }
+
+    fn wait(&mut self, until: Timestamp) {
+        self.out.look_again = Some(self.out.look_again.map_or(until, |before| before.min(until)));
+    }
+}
+
+/// What is to be looked at before the server goes: what made it removable. Who is to be killed, or has an ordinal that a
+/// person has reserved, goes whatever is found, unless the set's servers are protected.
+fn look(snapshot: &Snapshot<'_>, member: &Member<'_>, why: Option<Why>) -> Look {
+    let asked = match why {
+        Some(Why::Excess) => true,
+        Some(Why::Reserved) => snapshot.is_strict(),
+        Some(Why::Kill) | None => false,
+    };
+    let uid = member.pod.metadata.uid.as_deref().unwrap_or_default();
+    match member.server.filter(|_| asked && !member.dead) {
+        Some(server) => made_removable_by(&snapshot.set.spec.service_qualities, server, uid),
+        None => Look::default(),
     }
 }

@@ -12,18 +12,23 @@ use k8s_openapi::{
 use super::Snapshot;
 use crate::{
     lifecycle::{Flight, State},
-    names, scale,
+    names,
+    removal::{Claim, Phase, is_removable, is_skipped, is_withdrawn},
+    scale,
     server::{condition, controller, is_stale, owner_set},
     types::{GameServer, GameServerSpec, OpsState},
 };
 
 /// A pod of the set, with its GameServer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Member<'a> {
     pub(super) ordinal: u32,
     pub(super) pod: &'a Pod,
     /// The GameServer, unless it is missing or [stale](is_stale).
     pub(super) server: Option<&'a GameServer>,
+    /// How far its removal is, and that it must not be removed.
+    pub(super) claim: Option<Claim>,
+    pub(super) protected: bool,
     /// The pod terminates.
     pub(super) terminating: bool,
     /// A preDelete hook holds the pod.
@@ -41,11 +46,14 @@ impl<'a> Member<'a> {
         let dead = matches!(phase, Some("Failed" | "Succeeded"));
         // The kubelet takes a moment to turn a pod not ready that is being updated.
         let updating = State::of(&pod.metadata) == State::Updating;
+        let uid = pod.metadata.uid.as_deref().unwrap_or_default();
         let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead && !updating);
         Self {
             ordinal,
             pod,
             server,
+            claim: server.and_then(|server| Claim::of(server, uid)),
+            protected: snapshot.is_strict() && !dead && !is_removable(snapshot.set, server),
             terminating: pod.metadata.deletion_timestamp.is_some() || removed,
             pre_delete: State::of(&pod.metadata) == State::PreparingDelete,
             dead,
@@ -61,6 +69,16 @@ impl<'a> Member<'a> {
     /// We have marked it for deletion. (Anybody can write the label that holds it.)
     pub(super) fn marked_for_deletion(&self) -> bool {
         self.pod.metadata.annotations.as_ref().is_some_and(|a| a.contains_key(names::PRE_DELETE))
+    }
+
+    /// The commit that stands in its claim has been withdrawn.
+    pub(super) fn is_withdrawn(&self) -> bool {
+        self.claim.as_ref().is_some_and(|claim| is_withdrawn(self.pod, &claim.id))
+    }
+
+    /// Its ordinal was reserved by a removal that did not come to be.
+    pub(super) fn reserved_in_vain(&self) -> bool {
+        !self.leaving() && self.is_withdrawn() && self.claim.as_ref().is_some_and(|claim| claim.reserves)
     }
 
     /// Counts neither as existing nor as a candidate.
@@ -105,7 +123,8 @@ impl<'a> Member<'a> {
     }
 
     /// What the scale plan wants to know of it.
-    pub(super) fn scale_server(&self) -> scale::Server {
+    pub(super) fn scale_server(&self, snapshot: &Snapshot<'_>) -> scale::Server {
+        let claim = self.claim.as_ref();
         scale::Server {
             ordinal: self.ordinal,
             ops_state: self.spec().and_then(|s| s.ops_state.clone()).unwrap_or(OpsState::None),
@@ -113,6 +132,9 @@ impl<'a> Member<'a> {
             leaving: self.leaving(),
             dead: self.dead,
             ready: self.ready() && self.state() != State::PreparingNormal,
+            protected: self.protected,
+            unanswered: claim.is_some_and(|claim| is_skipped(claim, snapshot.now)),
+            committed: claim.is_some_and(|c| c.phase == Phase::Committed && (snapshot.committed)(&c.id)),
         }
     }
 }

@@ -5,7 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::types::{GameServer, GameServerSet, LifecycleHook};
+use crate::{
+    removal::Protection,
+    types::{GameServer, GameServerSet, LifecycleHook},
+};
 
 /// A set as the caller sees it now.
 ///
@@ -22,6 +25,8 @@ pub struct Snapshot<'a> {
     pub servers: &'a [&'a GameServer],
     /// Whether the pod of this uid has been deleted by the caller although the watch does not show it yet.
     pub removed: &'a dyn Fn(&str) -> bool,
+    /// Whether the claim of this name has been committed by the caller.
+    pub committed: &'a dyn Fn(&str) -> bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -54,6 +59,11 @@ impl<'a> Snapshot<'a> {
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&'a str> {
         self.set.metadata.annotations.as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Whether servers that people may use are never taken.
+    pub(super) fn is_strict(&self) -> bool {
+        Protection::of(self.set) == Protection::Strict
     }
 
     /// The hook that holds pods before they are deleted.

@@ -78,9 +78,8 @@ fn an_updated_server_counts_when_it_has_been_ready_long_enough() {
 fn what_scale_down_takes_is_not_updated() {
     let mut cluster = rolling(json!({"maxUnavailable": "100%"}));
     cluster.set["spec"]["replicas"] = json!(2);
-    let plan = cluster.plan();
-    assert_eq!(names_of(&plan.remove), ["game-3", "game-2"]);
-    assert_eq!(names_of(&plan.replace), ["game-1", "game-0"]);
+    assert_eq!(names_of(&cluster.plan().replace), ["game-1", "game-0"]);
+    assert_eq!(names_of(&cluster.leave()), ["game-3", "game-2"]);
 }
 
 #[test]

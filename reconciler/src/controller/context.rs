@@ -7,7 +7,7 @@ use std::{
 };
 
 use gamewarden_api::{
-    GameServerSet,
+    GameServer, GameServerSet,
     event::{Event, Involved},
 };
 use jiff::Timestamp;
@@ -15,8 +15,8 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
 use super::{
-    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::Fresh, removed::Removed,
-    status::Unkept,
+    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::Fresh, removal::Commits,
+    removed::Removed, status::Unkept,
 };
 use crate::{probe::Results, write::Writer};
 
@@ -30,6 +30,8 @@ pub struct Context {
     pub(super) removed: Removed,
     pub(super) fresh: Fresh<GameServerSet>,
     pub(super) fresh_pods: Fresh<Pod>,
+    pub(super) fresh_servers: Fresh<GameServer>,
+    pub(super) commits: Commits,
     pub(super) backoff: Backoff,
     pub(super) status_writes: StatusWrites,
     pub(super) failures: Failures,
@@ -48,6 +50,8 @@ impl Context {
             removed: Removed::default(),
             fresh: Fresh::default(),
             fresh_pods: Fresh::default(),
+            fresh_servers: Fresh::default(),
+            commits: Commits::default(),
             backoff: Backoff::default(),
             status_writes: StatusWrites::default(),
             failures: Failures::default(),

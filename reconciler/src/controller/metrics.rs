@@ -20,6 +20,30 @@ pub(super) struct KindLabel {
     kind: Kind,
 }
 
+/// What became of a removal on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub(super) enum Removal {
+    Claimed,
+    GivenBack,
+    Unanswered,
+    Withdrawn,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RemovalLabel {
+    step: Removal,
+}
+
+/// How often each step of a removal was taken.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Removals(Family<RemovalLabel, Counter>);
+
+impl Removals {
+    pub(super) fn count(&self, step: Removal) {
+        self.0.get_or_create(&RemovalLabel { step }).inc();
+    }
+}
+
 /// The controller's metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -30,6 +54,7 @@ pub struct Metrics {
     pub(super) create_errors: Counter,
     pub(super) pods_created: Counter,
     pub(super) pods_deleted: Counter,
+    pub(super) removals: Removals,
 }
 
 impl Metrics {
@@ -45,6 +70,7 @@ impl Metrics {
             create_errors: Counter::default(),
             pods_created: Counter::default(),
             pods_deleted: Counter::default(),
+            removals: Removals::default(),
         };
         registry.register(
             "gamewarden_reconcile_duration_seconds",
@@ -55,6 +81,11 @@ impl Metrics {
             "gamewarden_reconcile_errors",
             "Reconciles that failed and will be tried again",
             metrics.reconcile_errors.clone(),
+        );
+        registry.register(
+            "gamewarden_removals",
+            "Steps of removals: claims, and those that did not come to be",
+            metrics.removals.0.clone(),
         );
         for (name, help, counter) in [
             ("gamewarden_watch_errors", "Watches that broke and were started again", &metrics.watch_errors),

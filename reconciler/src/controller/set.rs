@@ -23,7 +23,9 @@ use kube::{
 };
 use serde_json::json;
 
-use super::{Context, adopt::adopt, claims, create::create, in_place, metrics::Kind, status as shown};
+use super::{
+    Context, adopt::adopt, claims, create::create, in_place, metrics::Kind, removal, status as shown,
+};
 use crate::write::WriteError;
 
 /// A set could not be brought in line; it will be tried again.
@@ -90,12 +92,14 @@ struct Done {
 }
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Done, Error> {
-    let Observed { mut plan, status, pods, servers } = observe(set, context);
-    let mut troubles: Vec<Trouble> = std::mem::take(&mut plan.troubles);
-    let again = plan.requeue_after;
-    let applied = apply(set, plan, &pods, &servers, context).await;
+    let mut seen = Seen::of(set, context);
+    let Planned { mut plan, status } = seen.plan(context);
+    let troubles = std::mem::take(&mut plan.troubles);
+    let applied = apply(&mut seen, plan, context).await;
+    let again = applied.as_ref().ok().and_then(|done| *done);
     // What could not be made is known only now. The status is told even where the plan could not be carried out: that
     // is when people look.
+    let mut troubles: Vec<Trouble> = troubles;
     let failures = context.failures.told(set.metadata.uid.as_deref().unwrap_or_default());
     troubles.extend(failed_creates(&set.name_any(), &failures));
     let newest = context.fresh.newest(Arc::clone(set));
@@ -111,83 +115,139 @@ async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Resul
             Ok(Done { again: Some(wait), error: Some(error) })
         }
         (applied, status_wait) => {
-            Ok(Done { again: [again, applied?, status_wait?].into_iter().flatten().min(), error: None })
+            applied?;
+            Ok(Done { again: [again, status_wait?].into_iter().flatten().min(), error: None })
         }
     }
 }
 
-/// What is to be done and told about a set, as the stores show it now.
-struct Observed {
-    plan: Plan,
-    /// `None` where somebody else writes it.
-    status: Option<GameServerSetStatus>,
+/// A set and what is its, as the stores show it, and what we have written since.
+struct Seen {
+    set: Arc<GameServerSet>,
     pods: Vec<Arc<Pod>>,
     servers: Vec<Arc<GameServer>>,
 }
 
-fn observe(set: &GameServerSet, context: &Context) -> Observed {
-    let (pods, servers) = (context.stores.pods_of(set), context.stores.servers_of(set));
-    let pods: Vec<Arc<Pod>> = pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect();
-    let set = context.unkept.put_back(set);
-    let snapshot = Snapshot {
-        set: &set,
-        pods: &pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
-        servers: &servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
-        removed: &|uid| context.removed.contains(uid),
-        now: Timestamp::now(),
-    };
-    let (plan, status) = (plan(&snapshot), status(&snapshot));
-    Observed { plan, status, pods, servers }
+/// What is to be done and told.
+struct Planned {
+    plan: Plan,
+    /// `None` where somebody else writes it.
+    status: Option<GameServerSetStatus>,
 }
 
-/// Carries a plan out. Where the set itself cannot be written nothing else is done: the plan was made on
-/// something old. After that each part is tried, whatever became of the others; the first failure is returned, else
-/// when there is more to make.
-async fn apply(
-    set: &Arc<GameServerSet>,
-    plan: Plan,
-    pods: &[Arc<Pod>],
-    servers: &[Arc<GameServer>],
-    context: &Context,
-) -> Result<Option<Duration>, Error> {
-    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let writer = &context.writer;
+impl Seen {
+    fn of(set: &Arc<GameServerSet>, context: &Context) -> Self {
+        let (pods, servers) = (context.stores.pods_of(set), context.stores.servers_of(set));
+        Self {
+            set: Arc::clone(set),
+            pods: pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect(),
+            servers: servers.into_iter().map(|server| context.fresh_servers.newest(server)).collect(),
+        }
+    }
+
+    fn plan(&self, context: &Context) -> Planned {
+        let set = context.unkept.put_back(&self.set);
+        let snapshot = Snapshot {
+            set: &set,
+            pods: &self.pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
+            servers: &self.servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
+            removed: &|uid| context.removed.contains(uid),
+            committed: &|claim| context.commits.contains(claim),
+            now: Timestamp::now(),
+        };
+        Planned { plan: plan(&snapshot), status: status(&snapshot) }
+    }
+}
+
+/// Carries a plan out, and those that follow from what it did to servers that go: each of their steps is decided on what
+/// the last one made of them. Gives when to look again.
+async fn apply(seen: &mut Seen, mut plan: Plan, context: &Context) -> Result<Option<Duration>, Error> {
     if !plan.adopt.is_empty() {
         // Nothing else is decided yet; the watch shows them as ours in a moment.
-        return adopt(set, &plan.adopt, context).await.map(|()| None);
+        adopt(&seen.set, &plan.adopt, context).await?;
+        return Ok(plan.requeue_after);
     }
-    if !plan.remove.is_empty() {
-        all_unchanged(set, servers, context).await?;
+    if !plan.removals.is_empty() {
+        all_unchanged(&seen.set, &seen.servers, context).await?;
     }
-    let mut planned = Arc::clone(set);
+    let mut settled = prepare(seen, &plan, context).await?;
+    let mut gone = Ok(());
+    for _ in 0..MOST_STEPS {
+        if plan.removals.is_empty() || settled.is_err() {
+            break;
+        }
+        gone = step(seen, &plan, context).await;
+        if gone.is_err() {
+            break;
+        }
+        plan = seen.plan(context).plan;
+        settled = prepare(seen, &plan, context).await?;
+    }
+    // The rest of a plan that was overtaken is not carried out.
+    gone?;
+    let more = rest(seen, &plan, settled, context).await?;
+    Ok([plan.requeue_after, more, (!plan.removals.is_empty()).then_some(Duration::ZERO)]
+        .into_iter()
+        .flatten()
+        .min())
+}
+
+/// More steps than that at once keep other sets waiting.
+const MOST_STEPS: usize = 64;
+
+/// What comes before anything is removed or made: the write on the set, and what is said of it. Where the set cannot be
+/// written nothing else is done: the plan was made on something old. Gives how settling the volume claims ended.
+async fn prepare(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<Result<(), Error>, Error> {
+    let (namespace, name) = (seen.set.namespace().unwrap_or_default(), seen.set.name_any());
     if let Some(patch) = &plan.set_patch {
-        planned = Arc::new(writer.patch_set(&namespace, &name, patch).await?);
-        context.fresh.wrote(set, Arc::clone(&planned));
+        let written = Arc::new(context.writer.patch_set(&namespace, &name, patch).await?);
+        context.fresh.wrote(&seen.set, Arc::clone(&written));
+        seen.set = written;
     }
     // Said when it is so. A controller that ends in between says nothing; one that says it before might say what never
     // comes to be, for the patch may be refused and the next plan be another.
-    let involved = Involved::of(&**set);
+    let involved = Involved::of(&*seen.set);
     for event in &plan.events {
         context.say(event, &involved).await;
     }
-    let marked = mark(&namespace, &plan, context).await;
+    mark(&namespace, plan, context).await?;
     // Claims come before pods go: one that is to go with its pod must say so while the pod is there.
-    let settled = match &plan.retention {
-        Some(retention) => claims::settle(&planned, retention, context).await,
+    Ok(match &plan.retention {
+        Some(retention) => claims::settle(&seen.set, retention, context).await,
         None => Ok(()),
-    };
-    let gone = if settled.is_ok() {
-        let removed = scale_down(&planned, &plan, pods, context).await;
-        removed.and(replace(&namespace, &plan.release, pods, context).await)
-    } else {
-        settled
+    })
+}
+
+/// The next step of the servers that go. Many removals take a while: who scales up again meanwhile keeps what is still
+/// there.
+async fn step(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<(), Error> {
+    let namespace = seen.set.namespace().unwrap_or_default();
+    let reference = ObjectRef::from_obj(&*seen.set);
+    if is_superseded(&seen.set, context.stores.sets.get(&reference).as_deref()) {
+        return Err(Error::Superseded);
+    }
+    removal::carry_out(&namespace, &plan.removals, &mut seen.pods, &mut seen.servers, context).await
+}
+
+/// All else. Each part is tried, whatever became of the others; the first failure is returned, else when there is more to
+/// make.
+async fn rest(
+    seen: &Seen,
+    plan: &Plan,
+    settled: Result<(), Error>,
+    context: &Context,
+) -> Result<Option<Duration>, Error> {
+    let Seen { set, pods, servers } = seen;
+    let namespace = set.namespace().unwrap_or_default();
+    let released = match settled {
+        Ok(()) => replace(&namespace, &plan.release, pods, context).await,
+        Err(error) => Err(error),
     };
     let results = [
-        marked,
-        gone,
+        released,
         replace(&namespace, &plan.replace, pods, context).await,
         in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
-        delete_servers(&namespace, &plan, context).await,
+        delete_servers(&namespace, plan, context).await,
     ];
     let more = create(set, &plan.create, servers, context).await;
     results.into_iter().collect::<Result<(), Error>>()?;
@@ -205,26 +265,6 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
             "labels": {names::GS_DELETING: value},
         }});
         context.writer.patch_server(namespace, &server.name, &patch).await?;
-    }
-    Ok(())
-}
-
-/// Removes in order, and stops at the first that cannot be removed: no server goes before one that should have
-/// gone first (I1). Many removals take a while: who scales up again meanwhile keeps what is still there.
-async fn scale_down(
-    set: &GameServerSet,
-    plan: &Plan,
-    pods: &[Arc<Pod>],
-    context: &Context,
-) -> Result<(), Error> {
-    let namespace = set.namespace().unwrap_or_default();
-    let reference = ObjectRef::from_obj(set);
-    for removal in &plan.remove {
-        if is_superseded(set, context.stores.sets.get(&reference).as_deref()) {
-            return Err(Error::Superseded);
-        }
-        unchanged(&namespace, removal, context).await?;
-        remove(&namespace, removal, pods, context).await?;
     }
     Ok(())
 }
@@ -247,7 +287,7 @@ async fn replace(
 ) -> Result<(), Error> {
     let mut result = Ok(());
     for removal in removals {
-        result = result.and(remove(namespace, removal, pods, context).await);
+        result = result.and(removal::remove(namespace, removal, pods, context).await);
     }
     result
 }
@@ -278,34 +318,6 @@ async fn all_unchanged(
     now.sort();
     seen.sort();
     if now == seen { Ok(()) } else { Err(Error::Behind) }
-}
-
-/// A removal is not carried out on a server that has changed since the plan was made.
-async fn unchanged(namespace: &str, removal: &Removal, context: &Context) -> Result<(), Error> {
-    let server = context.writer.get_server(namespace, &removal.name).await?;
-    let version = server.and_then(|s| s.metadata.resource_version);
-    if version == removal.server_resource_version {
-        Ok(())
-    } else {
-        Err(Error::Changed(removal.name.clone()))
-    }
-}
-
-async fn remove(
-    namespace: &str,
-    removal: &Removal,
-    pods: &[Arc<Pod>],
-    context: &Context,
-) -> Result<(), Error> {
-    if removal.hooked {
-        return Ok(in_place::prepare(namespace, removal, pods, context).await?);
-    }
-    let Removal { name, uid, resource_version, .. } = removal;
-    context.writer.delete_pod(namespace, name, uid, resource_version).await?;
-    context.removed.insert(&removal.uid, Instant::now());
-    context.metrics.pods_deleted.inc();
-    tracing::info!(namespace, pod = %removal.name, reason = removal.reason.as_str(), "pod deleted");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ pub struct Metrics {
     pub(super) hanging: Gauge,
     pub(super) targets: Gauge,
     pub(super) writes: Family<WriteLabels, Counter>,
+    pub(super) looks: Family<LookLabels, Counter>,
     pub(super) notes_dropped: Counter<u64, AtomicU64>,
 }
 
@@ -128,6 +129,39 @@ impl EncodeLabelValue for WriteResult {
     }
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct LookLabels {
+    pub(super) result: LookResult,
+}
+
+/// What came of a last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum LookResult {
+    /// The server may go.
+    Same,
+    /// It stays.
+    Differs,
+    /// Nobody could be asked.
+    NoAnswer,
+    /// The claim was not there any more.
+    Late,
+    /// The answer could not be written.
+    Error,
+}
+
+impl EncodeLabelValue for LookResult {
+    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
+        match self {
+            Self::Same => "same",
+            Self::Differs => "differs",
+            Self::NoAnswer => "no_answer",
+            Self::Late => "late",
+            Self::Error => "error",
+        }
+        .encode(encoder)
+    }
+}
+
 /// Upper bounds, in seconds: an exec takes some ten milliseconds, a default period is 3, a default timeout 5.
 const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 5.0, 10.0, 30.0, 60.0];
 
@@ -145,6 +179,7 @@ impl Metrics {
             hanging: Gauge::default(),
             targets: Gauge::default(),
             writes: Family::default(),
+            looks: Family::default(),
             notes_dropped: Counter::default(),
         };
         registry.register(
@@ -186,6 +221,11 @@ impl Metrics {
             "gamewarden_verdict_writes",
             "Writes of verdicts to GameServers by what came of them",
             metrics.writes.clone(),
+        );
+        registry.register(
+            "gamewarden_last_looks",
+            "Last looks at servers that were to be removed, by what came of them",
+            metrics.looks.clone(),
         );
         registry.register(
             "gamewarden_probe_notes_dropped",

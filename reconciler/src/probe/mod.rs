@@ -27,6 +27,7 @@ mod exec;
 mod exec_status;
 #[cfg(test)]
 mod fixtures;
+mod last_look;
 mod lost_node;
 mod metrics;
 mod note;

@@ -11,7 +11,7 @@ use std::{
 
 use gamewarden_api::{
     GameServer,
-    quality::Verdict,
+    quality::{Looked, Verdict, looked},
     schedule::{Lateness, Start},
 };
 use jiff::Timestamp;
@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Context, Note, Prober,
     attempt::{Report, attempt},
+    last_look::{Answers, Found, Looks, server_of_found},
     lost_node::heard,
-    metrics::{KindLabel, KindLabels, ProbeLabels},
+    metrics::{KindLabel, KindLabels, LookLabels, LookResult, ProbeLabels},
     targets::{Key, Now, Targets, server_of},
     verdict::{Saying, VerdictWriter, tell},
     what::What,
@@ -91,6 +92,8 @@ struct Runner<P> {
     report: mpsc::UnboundedSender<(Id, Report)>,
     reports: mpsc::UnboundedReceiver<(Id, Report)>,
     writes: Writes,
+    looks: Looks,
+    answers: JoinSet<()>,
 }
 
 struct Running {
@@ -105,6 +108,8 @@ enum Happened {
     Ended(Result<Id, JoinError>),
     /// They have their turn to be said.
     Turn(BTreeSet<Key>),
+    /// A server that is to be removed has been looked at once more.
+    Looked(Found),
 }
 
 impl<P: Prober> Runner<P> {
@@ -129,6 +134,8 @@ impl<P: Prober> Runner<P> {
             keys: HashMap::new(),
             report,
             reports,
+            looks: Looks::default(),
+            answers: JoinSet::new(),
         }
     }
 
@@ -175,6 +182,7 @@ impl<P: Prober> Runner<P> {
             Some((id, report)) = self.reports.recv() => Happened::Reported(id, report),
             Some(ended) = self.probes.join_next_with_id() => Happened::Ended(ended.map(|(id, ())| id)),
             keys = self.writes.turn() => Happened::Turn(keys),
+            found = self.looks.next() => Happened::Looked(found),
         }
     }
 
@@ -187,6 +195,7 @@ impl<P: Prober> Runner<P> {
                     self.say(&key);
                 }
             }
+            Happened::Looked(found) => self.looked(found),
         }
     }
 
@@ -205,6 +214,7 @@ impl<P: Prober> Runner<P> {
         }
         for uid in changed.gone {
             self.context.results.forget(&uid);
+            self.looks.forget(&uid);
         }
         for set in changed.requalified.iter().chain(&changed.left) {
             self.lateness.forget(set);
@@ -214,6 +224,55 @@ impl<P: Prober> Runner<P> {
         }
         for key in self.targets.new_servers(&self.context.servers) {
             self.say(&key);
+        }
+        self.looks.start(&self.targets, &self.context.servers, &self.context.prober);
+        while self.answers.try_join_next().is_some() {}
+    }
+
+    /// Another answer than the one that a removal was decided on is the verdict, and its write gives the claim back. The
+    /// same is written beside the claim; no answer is none.
+    fn looked(&mut self, found: Found) {
+        let scheduled = found.outcomes.first().and_then(|(key, _)| self.targets.scheduled.get(key));
+        let set = scheduled.and_then(|scheduled| self.context.sets.get(&scheduled.set));
+        let Some((set, server)) = set.zip(server_of_found(&found, &self.context.servers)) else { return };
+        let pod = self.context.pods.get(&found.pod);
+        let (mut differs, mut silent) = (Vec::new(), false);
+        for (key, outcome) in &found.outcomes {
+            let Some(scheduled) = self.targets.scheduled.get_mut(key) else { return };
+            let outcome = match &scheduled.what {
+                What::Probe { target, .. } => heard(
+                    outcome.clone(),
+                    KindLabel::from(&target.handler),
+                    pod.as_deref(),
+                    &self.context.nodes,
+                ),
+                What::NotRunning { .. } => outcome.clone(),
+            };
+            let qualities = &set.spec.service_qualities;
+            match looked(qualities, &key.quality, outcome.clone(), &server, &key.pod_uid, Timestamp::now()) {
+                Looked::Same => {}
+                Looked::Differs(_) => {
+                    scheduled.counter.answered(outcome);
+                    differs.push(key.clone());
+                }
+                Looked::NoAnswer(why) => {
+                    tracing::info!(server = %found.pod, quality = %key.quality, %why, "no answer to the last look");
+                    silent = true;
+                }
+            }
+        }
+        let count = |result| self.context.metrics.looks.get_or_create(&LookLabels { result }).inc();
+        if !differs.is_empty() {
+            tracing::info!(server = %found.pod, "not removed: the last look found another answer");
+            count(LookResult::Differs);
+            for key in differs {
+                self.say(&key);
+            }
+        } else if silent {
+            count(LookResult::NoAnswer);
+        } else {
+            let (writer, metrics) = (self.context.writer.clone(), self.context.metrics.clone());
+            self.answers.spawn(Answers { set, found }.write(server, writer, metrics));
         }
     }
 

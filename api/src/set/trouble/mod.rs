@@ -4,6 +4,7 @@
 //!   pods        image errors, containers that cannot start or end again and again, pods that no node takes
 //!   create      pods that could not be made, as the API server said it
 //!   spec        what stands in the spec and cannot be done; pods in the set's way
+//!   scale_down  servers that are to go and stay for now
 //!   conditions  all of them → `status.conditions`, and one Warning event for each that begins
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod conditions;
 mod create;
 mod pods;
+mod scale_down;
 mod spec;
 
 #[cfg(test)]
@@ -24,6 +26,7 @@ mod tests;
 pub use conditions::{Beginning, beginnings, conditions};
 pub use create::{Failure, failed_creates};
 pub(super) use pods::pods;
+pub(super) use scale_down::scale_down;
 pub(super) use spec::{conflicts, held_back, invalid, network};
 
 use crate::{
@@ -56,13 +59,15 @@ pub enum Kind {
     InvalidSpec,
     /// Pods keep an old template.
     UpdateHeldBack,
+    /// Servers that are to go stay for now.
+    ScaleDownPending,
     /// `spec.network` has no effect.
     NetworkUnsupported,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::ReplicaFailure,
         Self::NameConflict,
         Self::Unschedulable,
@@ -71,6 +76,7 @@ impl Kind {
         Self::CrashLoop,
         Self::InvalidSpec,
         Self::UpdateHeldBack,
+        Self::ScaleDownPending,
         Self::NetworkUnsupported,
     ];
 
@@ -86,6 +92,7 @@ impl Kind {
             Self::CrashLoop => set_condition::CRASH_LOOP,
             Self::InvalidSpec => set_condition::INVALID_SPEC,
             Self::UpdateHeldBack => set_condition::UPDATE_HELD_BACK,
+            Self::ScaleDownPending => set_condition::SCALE_DOWN_PENDING,
             Self::NetworkUnsupported => set_condition::NETWORK_UNSUPPORTED,
         }
     }

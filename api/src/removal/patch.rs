@@ -1,0 +1,82 @@
+//! The writes of a removal. Each carries uid and resourceVersion of what it was decided on.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+use super::{Claim, Phase};
+use crate::{GameServer, names};
+
+/// How long an answer may take beyond the probes' own timeouts: to be asked, and to be written.
+const MARGIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// What is to be looked at once more, and how long that may take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Names of the qualities.
+    pub qualities: Vec<String>,
+    /// The longest of their timeouts.
+    pub timeout: SignedDuration,
+}
+
+/// Claims the server's pod. `None` where the server was not read from the API.
+#[must_use]
+pub fn claimed_patch(
+    server: &GameServer,
+    pod_uid: &str,
+    look: &Look,
+    reserves: bool,
+    now: Timestamp,
+) -> Option<Value> {
+    let before = Claim::of(server, pod_uid);
+    let mut claim = Claim::on(server, pod_uid, now)?;
+    claim.reserves = reserves || before.as_ref().is_some_and(|before| before.reserves);
+    claim.tries =
+        before.filter(|before| before.phase == Phase::Unanswered).map_or(0, |before| before.tries + 1);
+    if !look.qualities.is_empty() {
+        claim.phase = Phase::Claimed;
+        claim.look.clone_from(&look.qualities);
+        claim.due = now.checked_add(look.timeout + MARGIN).ok();
+    }
+    claim_patch(server, &claim)
+}
+
+/// Notes how far the removal is now.
+#[must_use]
+pub fn turned_patch(server: &GameServer, claim: &Claim, phase: Phase, now: Timestamp) -> Option<Value> {
+    claim_patch(server, &claim.turned(phase, now))
+}
+
+/// Takes the claim away; may be merged with what was found instead.
+#[must_use]
+pub fn given_back(server: &GameServer) -> Value {
+    patch(server, &Value::Null)
+}
+
+/// Notes on the pod that a commit does not hold any more, which makes a DELETE that was to follow it fail.
+#[must_use]
+pub fn withdraw_pod(pod: &Pod, claim: &Claim) -> Value {
+    json!({"metadata": {
+        "uid": pod.metadata.uid,
+        "resourceVersion": pod.metadata.resource_version,
+        "annotations": {names::WITHDRAWN: claim.id},
+    }})
+}
+
+/// Whether this claim has been withdrawn from the pod.
+#[must_use]
+pub fn is_withdrawn(pod: &Pod, claim: &str) -> bool {
+    pod.metadata.annotations.as_ref().and_then(|all| all.get(names::WITHDRAWN)).is_some_and(|id| id == claim)
+}
+
+fn claim_patch(server: &GameServer, claim: &Claim) -> Option<Value> {
+    Some(patch(server, &json!(claim.text()?)))
+}
+
+fn patch(server: &GameServer, annotation: &Value) -> Value {
+    json!({"metadata": {
+        "uid": server.metadata.uid,
+        "resourceVersion": server.metadata.resource_version,
+        "annotations": {names::REMOVAL: annotation},
+    }})
+}

@@ -1,0 +1,48 @@
+//! Which servers are protected: `gamewarden.dev/protection` on the set (design §4).
+
+use crate::{GameServer, GameServerSet, names, types::OpsState};
+
+/// What a set asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protection {
+    /// Idle servers go first; those in use go when there are no others.
+    #[default]
+    Prefer,
+    /// Servers that are neither WaitToBeDeleted nor Kill do not go.
+    Strict,
+    /// Nothing but the order of removal.
+    Off,
+}
+
+impl Protection {
+    /// All of them, as they are written.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("Prefer", Self::Prefer), ("Strict", Self::Strict), ("Off", Self::Off)];
+
+    /// That of the set. In any case of letters, as it protects; what is no protection at all counts as none said:
+    /// admission refuses it.
+    #[must_use]
+    pub fn of(set: &GameServerSet) -> Self {
+        let text = set.metadata.annotations.as_ref().and_then(|all| all.get(names::PROTECTION));
+        text.and_then(|text| Self::parse(text)).unwrap_or_default()
+    }
+
+    /// What the text asks for.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let known = Self::ALL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text.trim()));
+        known.map(|(_, protection)| protection)
+    }
+}
+
+/// Whether a server of a Strict set may go: nobody needs it, or somebody has said that it may.
+#[must_use]
+pub fn is_removable(set: &GameServerSet, server: Option<&GameServer>) -> bool {
+    let allowed = |annotations: Option<&std::collections::BTreeMap<String, String>>| {
+        annotations.and_then(|all| all.get(names::ALLOW_REMOVAL)).is_some_and(|text| text == "true")
+    };
+    let state = server.and_then(|server| server.spec.ops_state.as_ref());
+    matches!(state, Some(OpsState::WaitToBeDeleted | OpsState::Kill))
+        || allowed(set.metadata.annotations.as_ref())
+        || allowed(server.and_then(|server| server.metadata.annotations.as_ref()))
+}

@@ -1,0 +1,167 @@
+//! Removals step by step (design §4, I1 to I3).
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    fixture::{Cluster, NOW, names_of},
+    *,
+};
+use crate::{names, removal::Step};
+
+fn steps(plan: &Plan) -> Vec<(&str, Step)> {
+    plan.removals.turns.iter().map(|turn| (turn.name.as_str(), turn.step)).collect()
+}
+
+/// Three servers that a quality has found idle, and a set that is to have one.
+fn idle(replicas: i32) -> Cluster {
+    let mut cluster = Cluster::new(replicas, "0-2")
+        .with(0, "WaitToBeDeleted")
+        .with(1, "WaitToBeDeleted")
+        .with(2, "WaitToBeDeleted");
+    cluster.set["spec"]["serviceQualities"] = json!([{
+        "name": "idle", "containerName": "main", "permanent": false, "exec": {"command": ["idle"]},
+        "serviceQualityAction": [{"state": true, "opsState": "WaitToBeDeleted"}, {"state": false, "opsState": "None"}],
+    }]);
+    for (ordinal, server) in cluster.servers.iter_mut().enumerate() {
+        let record = json!({
+            "v": 1, "pod": format!("pod-uid-{ordinal}"), "wrote": "WaitToBeDeleted",
+            "q": {"idle": {"s": true, "fired": true, "ops": "WaitToBeDeleted"}},
+        });
+        server["metadata"]["annotations"] = json!({names::VERDICTS: record.to_string()});
+    }
+    cluster
+}
+
+/// The prober answers the claim on a server, in this phase.
+fn answer(cluster: &mut Cluster, ordinal: usize, phase: &str) {
+    let now = cluster.now.clone();
+    let server = &mut cluster.servers[ordinal]["metadata"];
+    let mut claim: serde_json::Value =
+        serde_json::from_str(server["annotations"][names::REMOVAL].as_str().unwrap()).unwrap();
+    claim["phase"] = json!(phase);
+    claim["since"] = json!(now);
+    server["annotations"][names::REMOVAL] = json!(claim.to_string());
+}
+
+fn after(milliseconds: i64) -> String {
+    let now: Timestamp = NOW.parse().unwrap();
+    (now + SignedDuration::from_millis(milliseconds)).to_string()
+}
+
+#[test]
+fn all_that_go_are_looked_at_together_and_go_one_after_another() {
+    let mut cluster = idle(1);
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Claim), ("game-1", Step::Claim)]);
+    cluster.turn(&plan.removals);
+    let plan = cluster.plan();
+    assert!(plan.removals.is_empty());
+    assert_eq!(
+        plan.removals.look_again,
+        Some(after(7000).parse().unwrap()),
+        "the probe's timeout and two seconds"
+    );
+
+    // I1: who is looked at sooner does not go sooner.
+    answer(&mut cluster, 1, "Looked");
+    assert!(cluster.plan().removals.is_empty());
+    answer(&mut cluster, 2, "Looked");
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Commit)]);
+    assert_eq!(names_of(&cluster.leave()), ["game-2", "game-1"]);
+}
+
+#[test]
+fn who_is_found_in_use_stays_and_the_next_one_goes() {
+    let mut cluster = idle(2);
+    cluster.turn(&cluster.plan().removals);
+    // The prober's verdict, which takes the claim away.
+    cluster.servers[2]["spec"]["opsState"] = json!("None");
+    cluster.servers[2]["metadata"]["annotations"][names::REMOVAL] = json!(null);
+    cluster.servers[2]["metadata"]["annotations"].as_object_mut().unwrap().remove(names::REMOVAL);
+    assert_eq!(steps(&cluster.plan()), [("game-1", Step::Claim)]);
+}
+
+#[test]
+fn a_change_after_the_claim_gives_it_back() {
+    let mut cluster = idle(2);
+    cluster.turn(&cluster.plan().removals);
+    answer(&mut cluster, 2, "Looked");
+    // Somebody allocates it: a write on the spec.
+    cluster.servers[2]["spec"]["opsState"] = json!("Allocated");
+    assert_eq!(steps(&cluster.plan()), [("game-1", Step::Claim), ("game-2", Step::GiveBack)]);
+}
+
+#[test]
+fn who_does_not_answer_lets_others_of_its_state_go_and_nobody_else() {
+    let mut cluster = idle(2);
+    cluster.turn(&cluster.plan().removals);
+    cluster.now = after(7001);
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Unanswered)]);
+    cluster.turn(&plan.removals);
+    assert_eq!(steps(&cluster.plan()), [("game-1", Step::Claim)]);
+
+    // Nobody else is idle: it alone is to go, and is asked again later.
+    for ordinal in [0, 1] {
+        cluster.servers[ordinal]["spec"]["opsState"] = json!("None");
+    }
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), []);
+    assert_eq!(
+        plan.troubles[0].message(),
+        "game-2: to be removed, and could not be asked whether that is still right; they are asked again; look at their \
+         probes and nodes, or set their opsState to Kill"
+    );
+    cluster.now = after(7001 + 10_001);
+    assert_eq!(steps(&cluster.plan()), [("game-2", Step::Claim)]);
+}
+
+#[test]
+fn a_strict_set_keeps_who_may_be_in_use() {
+    let mut cluster = idle(0);
+    cluster.set["metadata"]["annotations"][names::PROTECTION] = json!("Strict");
+    cluster.servers[2]["spec"]["opsState"] = json!("None");
+    cluster.servers[1]["spec"]["opsState"] = json!("Kill");
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-1", Step::Claim), ("game-0", Step::Claim)]);
+    assert_eq!(
+        plan.troubles[0].message(),
+        "game-2: to be removed, and may be in use; they go when their opsState is WaitToBeDeleted or Kill; annotation \
+         gamewarden.dev/allow-removal: \"true\" on a GameServer lets it go before that"
+    );
+    cluster.servers[2]["metadata"]["annotations"][names::ALLOW_REMOVAL] = json!("true");
+    assert_eq!(cluster.plan().troubles, []);
+}
+
+#[test]
+fn a_commit_that_nobody_followed_up_is_withdrawn_first_on_the_pod() {
+    let mut cluster = idle(2);
+    cluster.set["spec"]["scaleStrategy"] = json!({"scaleDownStrategyType": "ReserveIds"});
+    cluster.turn(&cluster.plan().removals);
+    answer(&mut cluster, 2, "Looked");
+    cluster.turn(&cluster.plan().removals);
+    // The controller that committed writes the set, and ends.
+    let patch = cluster.plan().set_patch.unwrap();
+    json_patch::merge(&mut cluster.set, &patch);
+    assert_eq!(cluster.set["spec"]["reserveGameServerIds"], json!([2]));
+    cluster.committed.clear();
+    assert!(cluster.plan().removals.is_empty(), "its DELETE may be on its way");
+
+    cluster.now = after(2001);
+    let plan = cluster.plan();
+    assert_eq!((plan.removals.withdraw.len(), steps(&plan)), (1, vec![]));
+    cluster.turn(&plan.removals);
+    // Its ordinal was reserved for nothing.
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::GiveBack)]);
+    let patch = plan.set_patch.unwrap();
+    assert_eq!(
+        (&patch["spec"]["reserveGameServerIds"], &patch["metadata"]["annotations"][names::RESERVE_IDS]),
+        (&json!([]), &json!(""))
+    );
+    json_patch::merge(&mut cluster.set, &patch);
+    cluster.turn(&plan.removals);
+    assert_eq!(steps(&cluster.plan()), [("game-2", Step::Claim)], "it is looked at afresh");
+}

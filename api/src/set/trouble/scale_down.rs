@@ -1,0 +1,44 @@
+//! Servers that are to go, and stay for now.
+
+use super::{
+    super::{Snapshot, roster::Roster},
+    Kind, Trouble,
+};
+use crate::{
+    names::{self, reason},
+    scale::ScalePlan,
+};
+
+/// Who holds a scale-down back: those in use, where they are protected, and those that could not be asked whether they
+/// still are not.
+pub(in super::super) fn scale_down(
+    snapshot: &Snapshot<'_>,
+    roster: &Roster<'_>,
+    plan: &ScalePlan,
+) -> Option<Trouble> {
+    let name = |ordinal: u32| names::server_name(snapshot.name(), ordinal);
+    let kept: Vec<String> = plan.kept.iter().map(|leave| name(leave.ordinal)).collect();
+    if !kept.is_empty() {
+        return Some(Trouble {
+            kind: Kind::ScaleDownPending,
+            reason: reason::PROTECTED,
+            servers: kept,
+            what: "to be removed, and may be in use".into(),
+            words: String::new(),
+            advice: "they go when their opsState is WaitToBeDeleted or Kill; annotation gamewarden.dev/allow-removal: \
+                     \"true\" on a GameServer lets it go before that",
+        });
+    }
+    let unanswered =
+        |ordinal: &u32| roster.members.get(ordinal).is_some_and(|m| m.scale_server(snapshot).unanswered);
+    let silent: Vec<String> =
+        plan.remove.iter().map(|leave| leave.ordinal).filter(unanswered).map(name).collect();
+    (!silent.is_empty()).then(|| Trouble {
+        kind: Kind::ScaleDownPending,
+        reason: reason::NO_ANSWER,
+        servers: silent,
+        what: "to be removed, and could not be asked whether that is still right".into(),
+        words: String::new(),
+        advice: "they are asked again; look at their probes and nodes, or set their opsState to Kill",
+    })
+}

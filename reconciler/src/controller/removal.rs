@@ -1,0 +1,182 @@
+//! Carries removals out: claims, commits, DELETEs, withdrawals (design §4, I2).
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use futures::{StreamExt, stream};
+use gamewarden_api::{
+    GameServer,
+    removal::{COMMIT_LASTS, Claim, Step, is_withdrawn},
+    set::{Removal, Removals, Turn},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::{Context, in_place, metrics::Removal as Counted, set::Error};
+use crate::write::WriteError;
+
+/// How many GameServers of a set are claimed at once.
+const CONCURRENCY: usize = 16;
+
+/// How often a DELETE is tried on a pod whose status keeps changing under it.
+const TRIES: usize = 5;
+
+/// The claims that this process has committed, each until long after it can matter.
+#[derive(Debug, Default)]
+pub(super) struct Commits(Mutex<HashMap<String, Instant>>);
+
+impl Commits {
+    const KEPT: Duration = Duration::from_secs(60);
+
+    /// Notes that the claim was committed here.
+    fn insert(&self, claim: &str, now: Instant) {
+        let mut commits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        commits.retain(|_, at| now.duration_since(*at) < Self::KEPT);
+        commits.insert(claim.to_owned(), now);
+    }
+
+    /// Whether it was.
+    pub(super) fn contains(&self, claim: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(claim)
+    }
+}
+
+/// Does what is to be done next. What the writes make of pods and GameServers takes their place in `pods` and `servers`,
+/// so that the next plan is made on it.
+///
+/// # Errors
+/// Something has come in between, or a write failed. What was done stays done; the rest is for the next plan.
+pub(super) async fn carry_out(
+    namespace: &str,
+    removals: &Removals,
+    pods: &mut [Arc<Pod>],
+    servers: &mut [Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
+    for withdrawal in &removals.withdraw {
+        let written = context.writer.patch_pod(namespace, &withdrawal.name, &withdrawal.patch).await?;
+        tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and not carried out in time");
+        context.metrics.removals.count(Counted::Withdrawn);
+        context.note_pod(pods, written);
+    }
+    let (commits, others): (Vec<Turn>, Vec<Turn>) =
+        removals.turns.iter().cloned().partition(|turn| turn.commits.is_some());
+    let writes = others.into_iter().map(|turn| write(namespace, turn, context));
+    let written: Vec<Result<GameServer, WriteError>> =
+        stream::iter(writes).buffer_unordered(CONCURRENCY).collect().await;
+    let mut result = Ok(());
+    for written in written {
+        match written {
+            Ok(server) => context.note_server(servers, server),
+            Err(error) => result = result.and(Err(error)),
+        }
+    }
+    result?;
+    for turn in commits {
+        let server = write(namespace, turn, context).await?;
+        context.note_server(servers, server);
+    }
+    for removal in &removals.delete {
+        delete(namespace, removal, pods, context).await?;
+    }
+    Ok(())
+}
+
+async fn write(namespace: &str, turn: Turn, context: &Context) -> Result<GameServer, WriteError> {
+    let server = context.writer.patch_server(namespace, &turn.name, &turn.patch).await?;
+    match turn.step {
+        Step::Claim => context.metrics.removals.count(Counted::Claimed),
+        Step::GiveBack => context.metrics.removals.count(Counted::GivenBack),
+        Step::Unanswered => {
+            context.metrics.removals.count(Counted::Unanswered);
+            tracing::warn!(namespace, server = %turn.name, "not removed: its probes gave no answer; trying again later");
+        }
+        _ => {}
+    }
+    if let Some(claim) = &turn.commits {
+        context.commits.insert(claim, Instant::now());
+    }
+    tracing::debug!(namespace, server = %turn.name, step = ?turn.step, "removal");
+    Ok(server)
+}
+
+/// Deletes a pod. One that follows a commit is read after it, and deleted only as it was then.
+async fn delete(
+    namespace: &str,
+    removal: &Removal,
+    pods: &mut [Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
+    let Some(claim) = &removal.claim else {
+        return remove(namespace, removal, pods, context).await;
+    };
+    for _ in 0..TRIES {
+        let Some(pod) = context.writer.get_pod(namespace, &removal.name).await? else {
+            context.removed.insert(&removal.uid, Instant::now());
+            return Ok(());
+        };
+        if pod.metadata.uid.as_deref() != Some(&removal.uid) || pod.metadata.deletion_timestamp.is_some() {
+            context.removed.insert(&removal.uid, Instant::now());
+            return Ok(());
+        }
+        if !still_holds(claim, &pod) {
+            return Err(Error::Changed(removal.name.clone()));
+        }
+        let version = pod.metadata.resource_version.clone().unwrap_or_default();
+        context.note_pod(pods, pod);
+        let removal = Removal { resource_version: version, ..removal.clone() };
+        match remove(namespace, &removal, pods, context).await {
+            Err(Error::Write(error)) if error.is_conflict() => {}
+            other => return other,
+        }
+    }
+    Err(Error::Changed(removal.name.clone()))
+}
+
+/// Deletes a pod as the plan saw it, or marks it for that where its preDelete hook holds it.
+pub(super) async fn remove(
+    namespace: &str,
+    removal: &Removal,
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
+    if removal.hooked {
+        return Ok(in_place::prepare(namespace, removal, pods, context).await?);
+    }
+    let Removal { name, uid, resource_version, .. } = removal;
+    context.writer.delete_pod(namespace, name, uid, resource_version).await?;
+    context.removed.insert(uid, Instant::now());
+    context.metrics.pods_deleted.inc();
+    tracing::info!(namespace, pod = %name, reason = removal.reason.as_str(), "pod deleted");
+    Ok(())
+}
+
+/// Whether the DELETE may still follow the commit. What makes sure is the pod's version; this spares the try.
+fn still_holds(claim: &Claim, pod: &Pod) -> bool {
+    let age = Timestamp::now().duration_since(claim.since);
+    !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
+}
+
+impl Context {
+    /// Remembers what became of a pod until the watch shows it.
+    fn note_pod(&self, pods: &mut [Arc<Pod>], written: Pod) {
+        let written = Arc::new(written);
+        if let Some(pod) = pods.iter_mut().find(|pod| pod.uid() == written.uid()) {
+            self.fresh_pods.wrote(pod, Arc::clone(&written));
+            *pod = written;
+        }
+    }
+
+    /// Remembers what became of a GameServer until the watch shows it.
+    fn note_server(&self, servers: &mut [Arc<GameServer>], written: GameServer) {
+        let written = Arc::new(written);
+        if let Some(server) = servers.iter_mut().find(|server| server.uid() == written.uid()) {
+            self.fresh_servers.wrote(server, Arc::clone(&written));
+            *server = written;
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The last look at servers that are to be removed (design §4, I3).
+//!
+//! ```text
+//!   claims on GameServers ─► asks: the claimed qualities, at once, past the schedule
+//!                                      │ outcomes
+//!                                      ▼
+//!                        runner: another answer than the one that was decided on?
+//!                          yes │                                  │ no
+//!                              ▼                                  ▼
+//!          the verdict that it is, whatever the          [`Answers`]: the claim is Looked
+//!          thresholds; its write gives the claim back
+//! ```
+//!
+//! Who cannot be asked gives no answer, and the claim runs out.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures::future::join_all;
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    quality::{Looked, Outcome, looked},
+    removal::{Claim, Phase, turned_patch},
+};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    ResourceExt,
+    runtime::reflector::{ObjectRef, Store},
+};
+use tokio::task::JoinSet;
+
+use super::{
+    Metrics, Prober,
+    awake::{awake, tolerated},
+    metrics::{LookLabels, LookResult},
+    targets::{Key, Targets, server_of},
+    what::What,
+};
+use crate::write::{WriteError, Writer};
+
+/// How often an answer that meets a newer version is judged again.
+const TRIES: usize = 5;
+
+/// What came of a last look.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) pod: ObjectRef<Pod>,
+    pub(super) pod_uid: Arc<str>,
+    /// The claim's name.
+    pub(super) claim: String,
+    /// What each quality's probe said.
+    pub(super) outcomes: Vec<(Key, Outcome)>,
+}
+
+/// The looks that are under way.
+#[derive(Default)]
+pub(super) struct Looks {
+    /// The claim that each pod was last looked at for.
+    asked: HashMap<Arc<str>, String>,
+    tasks: JoinSet<Found>,
+}
+
+impl Looks {
+    /// Looks at all servers that are claimed, all at once.
+    pub(super) fn start<P: Prober>(&mut self, targets: &Targets, servers: &Store<GameServer>, prober: &P) {
+        for server in servers.state() {
+            let Some((pod_uid, claim)) = claimed(&server).filter(|(_, claim)| claim.phase == Phase::Claimed)
+            else {
+                continue;
+            };
+            if self.asked.get(&*pod_uid) == Some(&claim.id) {
+                continue;
+            }
+            let keys = claim
+                .look
+                .iter()
+                .map(|quality| Key { pod_uid: Arc::clone(&pod_uid), quality: quality.as_str().into() });
+            let asks: Option<Vec<_>> =
+                keys.map(|key| Some((key.clone(), targets.scheduled.get(&key)?))).collect();
+            // One that has no turn now (its container starts, say) cannot be asked.
+            let Some(asks) = asks else { continue };
+            let Some(pod) = asks.first().map(|(_, scheduled)| scheduled.pod.clone()) else { continue };
+            let each = asks.into_iter().map(|(key, scheduled)| {
+                let (what, timeout, prober) =
+                    (scheduled.what.clone(), scheduled.settings.timeout, prober.clone());
+                async move { (key, ask(&prober, &what, timeout).await) }
+            });
+            let each: Vec<_> = each.collect();
+            self.asked.insert(Arc::clone(&pod_uid), claim.id.clone());
+            self.tasks.spawn(async move {
+                Found { pod, pod_uid, claim: claim.id, outcomes: join_all(each).await }
+            });
+        }
+    }
+
+    /// Resolves when a look has ended; never while there is none. Cancelling it loses nothing.
+    pub(super) async fn next(&mut self) -> Found {
+        loop {
+            match self.tasks.join_next().await {
+                Some(Ok(found)) => return found,
+                Some(Err(error)) => tracing::error!(%error, "a last look ended before its time"),
+                None => std::future::pending::<()>().await,
+            }
+        }
+    }
+
+    /// Forgets a pod that is gone.
+    pub(super) fn forget(&mut self, pod_uid: &str) {
+        self.asked.remove(pod_uid);
+    }
+}
+
+/// The claim on a server's pod, with the pod's uid.
+fn claimed(server: &GameServer) -> Option<(Arc<str>, Claim)> {
+    let claim = Claim::any(server)?;
+    Some((claim.pod.as_str().into(), claim))
+}
+
+async fn ask<P: Prober>(prober: &P, what: &What, timeout: std::time::Duration) -> Outcome {
+    let target = match what {
+        What::Probe { target, .. } => target,
+        What::NotRunning { container } => {
+            return Outcome::Failure { result: format!("Container {container} is not running") };
+        }
+    };
+    let (answer, awake) = awake(prober.probe(target, timeout), tolerated(timeout)).await;
+    let unknown = |reason: &str| Outcome::Unknown { reason: reason.to_owned() };
+    match awake {
+        false => unknown("this process stood still"),
+        // The pod's status knows whether we are the cause.
+        true if answer.gone => unknown("its container has ended"),
+        true => answer.outcome,
+    }
+}
+
+/// An answer that is the one that was decided on.
+pub(super) struct Answers {
+    pub(super) set: Arc<GameServerSet>,
+    pub(super) found: Found,
+}
+
+impl Answers {
+    /// Writes beside the claim that it was looked, if that is still what is asked.
+    pub(super) async fn write(self, seen: Arc<GameServer>, writer: Writer, metrics: Metrics) {
+        let result = match self.try_write(seen, &writer).await {
+            Ok(result) => result,
+            Err(error) => {
+                tracing::warn!(%error, "answer to a claim not written");
+                LookResult::Error
+            }
+        };
+        metrics.looks.get_or_create(&LookLabels { result }).inc();
+    }
+
+    async fn try_write(&self, seen: Arc<GameServer>, writer: &Writer) -> Result<LookResult, WriteError> {
+        let mut server = seen;
+        let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
+        for _ in 0..TRIES {
+            let now = Timestamp::now();
+            let Some(claim) = self.asked(&server, now) else { return Ok(LookResult::Late) };
+            let Some(patch) = turned_patch(&server, &claim, Phase::Looked, now) else {
+                return Ok(LookResult::Error);
+            };
+            match writer.patch_server(&namespace, &name, &patch).await {
+                Ok(_) => return Ok(LookResult::Same),
+                Err(error) if error.is_not_found() => return Ok(LookResult::Late),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+            match writer.get_server(&namespace, &name).await? {
+                Some(fresh) => server = Arc::new(fresh),
+                None => return Ok(LookResult::Late),
+            }
+        }
+        Ok(LookResult::Error)
+    }
+
+    /// The claim, while it waits for this answer, and the answer is what the server's record says.
+    fn asked(&self, server: &GameServer, now: Timestamp) -> Option<Claim> {
+        let claim = Claim::of(server, &self.found.pod_uid)?;
+        let waits = claim.id == self.found.claim
+            && claim.phase == Phase::Claimed
+            && claim.due.is_none_or(|due| now <= due);
+        let qualities = &self.set.spec.service_qualities;
+        let same = self.found.outcomes.iter().all(|(key, outcome)| {
+            let looked = looked(qualities, &key.quality, outcome.clone(), server, &key.pod_uid, now);
+            looked == Looked::Same
+        });
+        (waits && same).then_some(claim)
+    }
+}
+
+/// The GameServer of a pod that was looked at.
+pub(super) fn server_of_found(found: &Found, servers: &Store<GameServer>) -> Option<Arc<GameServer>> {
+    servers.get(&server_of(&found.pod.name, found.pod.namespace.as_deref()))
+}
