@@ -9,7 +9,10 @@ use gamewarden_api::{
 };
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::core::v1::{Event as CoreEvent, Node, PersistentVolume, PersistentVolumeClaim, Pod},
+    api::{
+        core::v1::{Event as CoreEvent, Node, PersistentVolume, PersistentVolumeClaim, Pod},
+        policy::v1::PodDisruptionBudget,
+    },
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -282,6 +285,29 @@ impl Writer {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             other => other.map(drop).map_err(error(what, namespace, name)),
         }
+    }
+
+    /// Makes a disruption budget.
+    pub(crate) async fn create_budget(&self, budget: &Value) -> Result<(), WriteError> {
+        self.create::<PodDisruptionBudget>("create disruption budget", budget).await
+    }
+
+    /// Applies a merge patch to a disruption budget.
+    pub(crate) async fn patch_budget(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+    ) -> Result<(), WriteError> {
+        let patch = Patch::Merge(patch);
+        self.patch::<PodDisruptionBudget>("patch disruption budget", namespace, name, &patch).await.map(drop)
+    }
+
+    /// Deletes a disruption budget as the plan saw it.
+    pub(crate) async fn delete_budget(&self, namespace: &str, budget: &ServerRef) -> Result<(), WriteError> {
+        let ServerRef { name, uid, resource_version } = budget;
+        self.delete::<PodDisruptionBudget>("delete disruption budget", namespace, name, uid, resource_version)
+            .await
     }
 
     /// Applies a strategic merge patch to a pod and returns it as it is then.

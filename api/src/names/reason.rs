@@ -68,3 +68,5 @@ pub const PROTECTED: &str = "Protected";
 pub const NO_ANSWER: &str = "NoAnswer";
 /// A scale-down that waited has come to its end.
 pub const SCALE_DOWN_COMPLETE: &str = "ScaleDownComplete";
+/// A PodDisruptionBudget of somebody's own covers the pods.
+pub const OTHER_BUDGET: &str = "OtherBudget";

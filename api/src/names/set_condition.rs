@@ -19,5 +19,7 @@ pub const INVALID_SPEC: &str = "InvalidSpec";
 pub const UPDATE_HELD_BACK: &str = "UpdateHeldBack";
 /// Servers that are to go stay for now: they are protected, or do not answer.
 pub const SCALE_DOWN_PENDING: &str = "ScaleDownPending";
+/// Evictions follow a PodDisruptionBudget of somebody's own, and not the set's protection.
+pub const BUDGET_CONFLICT: &str = "BudgetConflict";
 /// `spec.network` has no effect.
 pub const NETWORK_UNSUPPORTED: &str = "NetworkUnsupported";

@@ -46,3 +46,9 @@ pub fn is_removable(set: &GameServerSet, server: Option<&GameServer>) -> bool {
         || allowed(set.metadata.annotations.as_ref())
         || allowed(server.and_then(|server| server.metadata.annotations.as_ref()))
 }
+
+/// Whether the server must not be evicted: its set is Strict, and it may be in use.
+#[must_use]
+pub fn is_guarded(set: &GameServerSet, server: Option<&GameServer>) -> bool {
+    Protection::of(set) == Protection::Strict && !is_removable(set, server)
+}

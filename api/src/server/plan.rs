@@ -19,6 +19,7 @@ use crate::{
     lifecycle::{Template, gate_open, state_of_unlabelled},
     merge_patch::merge_diff,
     names, quality,
+    removal::is_guarded,
     time::truncated,
     types::{
         GameServer, GameServerCondition, GameServerSet, GameServerState, GameServerStatus, IntOrString,
@@ -208,6 +209,7 @@ fn pod_patch(set: &GameServerSet, pod: &Pod, server: &GameServer, changed: &Tran
     let mut labels: Map<String, Value> =
         set_labels.into_iter().map(|(key, value)| (key, json!(value))).collect();
     labels.extend(changed.gone.iter().map(|key| ((*key).to_owned(), Value::Null)));
+    labels.extend(guarded(set, pod, server));
     let mut annotations = changed.annotations.clone();
     annotations.extend(synced(server.metadata.annotations.as_ref(), pod.metadata.annotations.as_ref()));
     if labels.is_empty() && annotations.is_empty() {
@@ -221,6 +223,18 @@ fn pod_patch(set: &GameServerSet, pod: &Pod, server: &GameServer, changed: &Tran
         metadata.insert("annotations".into(), json!(annotations));
     }
     Some(json!({"metadata": metadata}))
+}
+
+/// The label that keeps the pod from being evicted, where it is to change.
+fn guarded(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<(String, Value)> {
+    let is = pod.metadata.labels.as_ref().and_then(|labels| labels.get(names::GUARDED));
+    let wanted = is_guarded(set, Some(server));
+    let change = match (is.map(String::as_str), wanted) {
+        (Some("true"), true) | (None, false) => return None,
+        (_, true) => json!("true"),
+        (Some(_), false) => Value::Null,
+    };
+    Some((names::GUARDED.to_owned(), change))
 }
 
 /// Labels that every pod of a set is made with, where somebody took them off: Services select by them.

@@ -8,6 +8,7 @@ use super::owner::owner_reference;
 use crate::{
     lifecycle::{Record, initial_state, own_images},
     names,
+    removal::is_guarded,
     types::{GameServerContainer, GameServerSet, RetentionPolicy},
 };
 
@@ -36,6 +37,10 @@ pub fn new_pod(
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned())),
     );
+    // On from the start: a new server has no opsState that would let it go.
+    if is_guarded(set, None) {
+        labels.insert(names::GUARDED.to_owned(), "true".to_owned());
+    }
     let mut metadata = template.metadata.as_ref().map(|m| m.rest.clone()).unwrap_or_default();
     let finalizers = metadata.get("finalizers").and_then(Value::as_array).into_iter().flatten();
     let finalizers: Vec<String> = finalizers.filter_map(|f| f.as_str().map(str::to_owned)).collect();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use serde_json::{Value, json};
 
 use super::*;
@@ -20,6 +20,7 @@ pub(super) struct Cluster {
     pub(super) set: Value,
     pub(super) pods: Vec<Value>,
     pub(super) servers: Vec<Value>,
+    pub(super) budgets: Vec<Value>,
     pub(super) removed: BTreeSet<String>,
     pub(super) committed: BTreeSet<String>,
     /// The time.
@@ -39,6 +40,7 @@ impl Cluster {
             }),
             pods: Vec::new(),
             servers: Vec::new(),
+            budgets: Vec::new(),
             removed: BTreeSet::new(),
             committed: BTreeSet::new(),
             now: NOW.to_owned(),
@@ -85,10 +87,13 @@ impl Cluster {
         let pods: Vec<Pod> = self.pods.iter().map(|p| serde_json::from_value(p.clone()).unwrap()).collect();
         let servers: Vec<GameServer> =
             self.servers.iter().map(|s| serde_json::from_value(s.clone()).unwrap()).collect();
+        let budgets: Vec<PodDisruptionBudget> =
+            self.budgets.iter().map(|b| serde_json::from_value(b.clone()).unwrap()).collect();
         question(&Snapshot {
             set: &set,
             pods: &pods.iter().collect::<Vec<_>>(),
             servers: &servers.iter().collect::<Vec<_>>(),
+            budgets: &budgets.iter().collect::<Vec<_>>(),
             removed: &|uid| self.removed.contains(uid),
             committed: &|claim| self.committed.contains(claim),
             now: self.now.parse::<Timestamp>().unwrap(),

@@ -3,6 +3,7 @@
 //! ```text
 //!   snapshot  the set, its pods and GameServers, as the caller sees them now
 //!   adopt     pods and GameServers of ours that have lost their owner
+//!   budget    the PodDisruptionBudget of a Strict set
 //!   claims    whose the servers' volume claims are
 //!   trouble   bad states, as conditions and events
 //!   roster    whose pod is whose: servers by ordinal, foreign pods, stale GameServers
@@ -18,6 +19,7 @@
 //! ```
 
 mod adopt;
+mod budget;
 mod claims;
 mod events;
 mod gs;
@@ -44,6 +46,7 @@ mod removal_tests;
 mod update_tests;
 
 pub use adopt::{Adoption, Orphan};
+pub use budget::Budget;
 pub use claims::{ClaimPatch, Retention, claim_is_going, claim_patches};
 pub use in_place::PodStep;
 pub use plan::{Plan, plan};

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Adoption, Retention, Snapshot, adopt,
+    Adoption, Budget, Retention, Snapshot, adopt,
+    budget::budget,
     events::{self, Observed},
     gs::{marked, outlives_its_pod, server_plan},
     in_place::{PodStep, steps},
@@ -55,6 +56,8 @@ pub struct Plan {
     pub gs_unmark_deleting: Vec<ServerRef>,
     /// GameServers to delete.
     pub gs_delete: Vec<ServerRef>,
+    /// What to do about the set's PodDisruptionBudget.
+    pub budget: Option<Budget>,
     /// Whose the servers' volume claims are to be, before pods go; `None` where the template has none.
     pub retention: Option<Retention>,
     /// What to say about the set. The same event comes with every plan while its cause lasts; its name is
@@ -135,6 +138,8 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     troubles.extend(trouble::invalid(&problems));
     troubles.extend(trouble::held_back(&updated.held_back));
     troubles.extend(trouble::network(snapshot));
+    let (budget, other_budget) = budget(snapshot, &roster);
+    troubles.extend(other_budget);
     troubles.extend(trouble::scale_down(snapshot, &roster, &scaled));
     let next_removal = removals.look_again.map(|time| wait_until(time, snapshot.now));
     let requeue_after = requeue_after(snapshot, &alive, &waiting)
@@ -149,6 +154,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     }
     Plan {
         adopt,
+        budget,
         retention: Retention::of(snapshot, &roster, &scaled.seats),
         set_patch: set_patch(snapshot, &roster, &scaled, &reserved),
         create: scaled.create,

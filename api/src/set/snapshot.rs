@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 
 use crate::{
     removal::Protection,
@@ -23,6 +23,8 @@ pub struct Snapshot<'a> {
     pub pods: &'a [&'a Pod],
     /// The GameServers that carry the set's owner label.
     pub servers: &'a [&'a GameServer],
+    /// The disruption budgets of the set's namespace.
+    pub budgets: &'a [&'a PodDisruptionBudget],
     /// Whether the pod of this uid has been deleted by the caller although the watch does not show it yet.
     pub removed: &'a dyn Fn(&str) -> bool,
     /// Whether the claim of this name has been committed by the caller.

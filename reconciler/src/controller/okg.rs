@@ -177,6 +177,7 @@ mod tests {
         let (nodes, _) = reflector::store();
         let (claims, _) = reflector::store();
         let (volumes, _) = reflector::store();
+        let (budgets, _) = reflector::store();
         for server in servers {
             writer.apply_watcher_event(&Event::Apply(server));
         }
@@ -189,7 +190,7 @@ mod tests {
         .unwrap();
         set_writer.apply_watcher_event(&Event::Apply(set));
         let by = Arc::new(Indexes::new());
-        let stores = Stores { sets, pods, servers: server_store, nodes, claims, volumes, by };
+        let stores = Stores { sets, pods, servers: server_store, nodes, claims, volumes, budgets, by };
         let mut registry = Registry::default();
         register(&mut registry, &stores);
         registry

@@ -150,7 +150,8 @@ async fn wait_until_listed(stores: &Stores, stop: &CancellationToken) -> Result<
         stores.servers.wait_until_ready().await?;
         stores.nodes.wait_until_ready().await?;
         stores.claims.wait_until_ready().await?;
-        stores.volumes.wait_until_ready().await
+        stores.volumes.wait_until_ready().await?;
+        stores.budgets.wait_until_ready().await
     };
     let mut listed = std::pin::pin!(listed);
     loop {

@@ -2,11 +2,18 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use gamewarden_api::{GameServer, GameServerSet, names, server::owner_set};
-use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use gamewarden_api::{
+    GameServer, GameServerSet, names,
+    removal::{Protection, is_guarded},
+    server::owner_set,
+};
+use k8s_openapi::api::{
+    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod},
+    policy::v1::PodDisruptionBudget,
+};
 use kube::ResourceExt;
 
 use super::{
@@ -31,8 +38,8 @@ pub(super) enum Change<T> {
 pub(super) struct Seen {
     changes: Changes,
     stores: Stores,
-    /// The generation of each set as its servers have been told of it, by its uid.
-    generations: Mutex<HashMap<String, i64>>,
+    /// What of each set its servers have been told of, by its uid.
+    told: Mutex<HashMap<String, Told>>,
     /// Nodes as their pods have been told of them, by name. A heartbeat changes nothing that is kept of one.
     nodes: Mutex<HashMap<String, Node>>,
     /// Uids of the GameServers that are there.
@@ -41,13 +48,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn new(changes: Changes, stores: Stores) -> Self {
-        Self {
-            changes,
-            stores,
-            generations: Mutex::default(),
-            nodes: Mutex::default(),
-            servers: Mutex::default(),
-        }
+        Self { changes, stores, told: Mutex::default(), nodes: Mutex::default(), servers: Mutex::default() }
     }
 
     /// Wakes whoever works on everything at once.
@@ -86,12 +87,27 @@ impl Seen {
 
     fn spec_changed(&self, set: &GameServerSet, gone: bool) -> bool {
         let uid = set.metadata.uid.clone().unwrap_or_default();
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if gone {
-            return generations.remove(&uid).is_some();
+            return told.remove(&uid).is_some();
         }
-        let generation = set.metadata.generation.unwrap_or_default();
-        generations.insert(uid, generation) != Some(generation)
+        let now =
+            Told { generation: set.metadata.generation.unwrap_or_default(), guards: is_guarded(set, None) };
+        told.insert(uid, now) != Some(now)
+    }
+
+    /// A disruption budget: the sets whose servers are guarded, of which it may be one, or cover the pods.
+    pub(super) fn budget(&self, change: Change<&PodDisruptionBudget>) {
+        let namespace = match change {
+            Change::Applied(budget) | Change::Deleted(budget) => budget.namespace(),
+            Change::Listed => return self.everything(),
+        };
+        let guarded = |set: &Arc<GameServerSet>| {
+            set.namespace() == namespace && Protection::of(set) == Protection::Strict
+        };
+        for set in self.stores.sets.state().iter().filter(|set| guarded(set)) {
+            self.changes.set(set.namespace(), &set.name_any());
+        }
     }
 
     /// A pod: its server, the set it says it belongs to, and the set that controls it, should that be another.
@@ -219,6 +235,13 @@ impl Seen {
             Change::Listed => self.everything(),
         }
     }
+}
+
+/// What of a set shows on its servers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Told {
+    generation: i64,
+    guards: bool,
 }
 
 /// What NodeNormal looks at.

@@ -10,7 +10,7 @@ use gamewarden_api::{
     event::Involved,
     names,
     set::{
-        Plan, Removal, Snapshot, plan, status,
+        Budget, Plan, Removal, Snapshot, plan, status,
         trouble::{Trouble, failed_creates},
     },
     types::GameServerSetStatus,
@@ -147,10 +147,12 @@ impl Seen {
 
     fn plan(&self, context: &Context) -> Planned {
         let set = context.unkept.put_back(&self.set);
+        let budgets = context.stores.budgets_near(&set);
         let snapshot = Snapshot {
             set: &set,
             pods: &self.pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
             servers: &self.servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
+            budgets: &budgets.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
             removed: &|uid| context.removed.contains(uid),
             committed: &|claim| context.commits.contains(claim),
             now: Timestamp::now(),
@@ -246,6 +248,7 @@ async fn rest(
     let results = [
         released,
         replace(&namespace, &plan.replace, pods, context).await,
+        budget(&namespace, plan, context).await,
         in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
         delete_servers(&namespace, plan, context).await,
     ];
@@ -290,6 +293,20 @@ async fn replace(
         result = result.and(removal::remove(namespace, removal, pods, context).await);
     }
     result
+}
+
+/// Makes, mends or deletes the set's disruption budget. One that is there already, or gone, is fine: the watch shows it.
+async fn budget(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {
+    let written = match &plan.budget {
+        None => Ok(()),
+        Some(Budget::Create(budget)) => context.writer.create_budget(budget).await,
+        Some(Budget::Patch(name, patch)) => context.writer.patch_budget(namespace, name, patch).await,
+        Some(Budget::Delete(budget)) => context.writer.delete_budget(namespace, budget).await,
+    };
+    match written {
+        Err(error) if error.is_namespace_gone() => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use gamewarden_api::{GameServer, GameServerSet, names, server::conditions::claim_names};
-use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::{
+    core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod},
+    policy::v1::PodDisruptionBudget,
+};
 use kube::{Resource, ResourceExt, runtime::reflector::Store};
 
 use super::index::{Index, Name};
@@ -26,6 +29,8 @@ pub struct Stores {
     pub claims: Store<PersistentVolumeClaim>,
     /// All volumes, likewise.
     pub volumes: Store<PersistentVolume>,
+    /// All disruption budgets. People's own carry no label of ours.
+    pub budgets: Store<PodDisruptionBudget>,
     /// The same by what they have to do with.
     pub(super) by: Arc<Indexes>,
 }
@@ -73,6 +78,12 @@ impl Stores {
     /// The pods that carry the set's owner label, foreign ones included.
     pub(super) fn pods_of(&self, set: &GameServerSet) -> Vec<Arc<Pod>> {
         members(&self.pods, &self.by.pods_by_set, set)
+    }
+
+    /// The disruption budgets of the set's namespace.
+    pub(super) fn budgets_near(&self, set: &GameServerSet) -> Vec<Arc<PodDisruptionBudget>> {
+        let namespace = set.namespace();
+        self.budgets.state().into_iter().filter(|budget| budget.namespace() == namespace).collect()
     }
 
     /// The GameServers that carry the set's owner label.

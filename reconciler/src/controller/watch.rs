@@ -86,8 +86,9 @@ pub(super) fn start(
     let (nodes, node_writer) = reflector::store();
     let (claims, claim_writer) = reflector::store();
     let (volumes, volume_writer) = reflector::store();
+    let (budgets, budget_writer) = reflector::store();
     let by = Arc::new(Indexes::new());
-    let stores = Stores { sets, pods, servers, nodes, claims, volumes, by };
+    let stores = Stores { sets, pods, servers, nodes, claims, volumes, budgets, by };
 
     let watch = Watch {
         seen: Arc::new(Seen::new(changes.clone(), stores.clone())),
@@ -100,6 +101,7 @@ pub(super) fn start(
     watch.spawn(all(), server_writer, identity, Seen::server);
     watch.spawn(all(), node_writer, conditions::kept_of_node, Seen::node);
     watch.spawn(all(), claim_writer, conditions::kept_of_claim, Seen::claim);
+    watch.spawn(all(), budget_writer, identity, Seen::budget);
     watch.spawn(all(), volume_writer, conditions::kept_of_volume, Seen::volume);
     stores
 }

@@ -61,13 +61,15 @@ pub enum Kind {
     UpdateHeldBack,
     /// Servers that are to go stay for now.
     ScaleDownPending,
+    /// Evictions follow a budget of somebody's own.
+    BudgetConflict,
     /// `spec.network` has no effect.
     NetworkUnsupported,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ReplicaFailure,
         Self::NameConflict,
         Self::Unschedulable,
@@ -77,6 +79,7 @@ impl Kind {
         Self::InvalidSpec,
         Self::UpdateHeldBack,
         Self::ScaleDownPending,
+        Self::BudgetConflict,
         Self::NetworkUnsupported,
     ];
 
@@ -93,6 +96,7 @@ impl Kind {
             Self::InvalidSpec => set_condition::INVALID_SPEC,
             Self::UpdateHeldBack => set_condition::UPDATE_HELD_BACK,
             Self::ScaleDownPending => set_condition::SCALE_DOWN_PENDING,
+            Self::BudgetConflict => set_condition::BUDGET_CONFLICT,
             Self::NetworkUnsupported => set_condition::NETWORK_UNSUPPORTED,
         }
     }
