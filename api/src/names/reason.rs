@@ -66,7 +66,7 @@ pub const FAILED_ADOPT: &str = "FailedAdopt";
 pub const PROTECTED: &str = "Protected";
 /// A scale-down waits for servers that cannot be asked.
 pub const NO_ANSWER: &str = "NoAnswer";
-/// A scale-down that waited has come to its end.
-pub const SCALE_DOWN_COMPLETE: &str = "ScaleDownComplete";
+/// A scale-down that waited goes on.
+pub const SCALE_DOWN_RESUMED: &str = "ScaleDownResumed";
 /// A PodDisruptionBudget of somebody's own covers the pods.
 pub const OTHER_BUDGET: &str = "OtherBudget";

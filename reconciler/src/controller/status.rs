@@ -10,7 +10,7 @@ use std::{
 use gamewarden_api::{
     GameServerSet,
     event::Involved,
-    set::trouble::{Trouble, beginnings, conditions},
+    set::trouble::{Trouble, beginnings, conditions, endings},
     types::GameServerSetStatus,
 };
 use jiff::Timestamp;
@@ -98,8 +98,8 @@ pub(super) async fn write(
         }
     }
     let involved = Involved::of(&**set);
-    for beginning in beginnings(&new.conditions, now) {
-        context.say_of(&beginning.event, &beginning.identity, &involved).await;
+    for said in beginnings(&new.conditions, now).into_iter().chain(endings(before, &new.conditions)) {
+        context.say_of(&said.event, &said.identity, &involved).await;
     }
     Ok(None)
 }

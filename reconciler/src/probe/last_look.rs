@@ -194,3 +194,7 @@ impl Answers {
 pub(super) fn server_of_found(found: &Found, servers: &Store<GameServer>) -> Option<Arc<GameServer>> {
     servers.get(&server_of(&found.pod.name, found.pod.namespace.as_deref()))
 }
+
+#[cfg(test)]
+#[path = "last_look_tests.rs"]
+mod tests;

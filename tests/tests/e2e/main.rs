@@ -26,6 +26,7 @@ mod ordinals;
 mod ownership;
 mod paused;
 mod refused;
+mod removal;
 mod replaced;
 mod rest;
 mod restarts;

@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use super::{Kind, Trouble};
 use crate::{
     event::{Event, EventType},
+    names::reason,
     time::truncated,
 };
 
@@ -90,6 +91,26 @@ pub struct Beginning {
     pub event: Event,
     /// What names the event: the same for the same trouble, whatever its words; another when it comes again.
     pub identity: String,
+}
+
+/// What is to be said of conditions that have been taken away: that a scale-down which waited goes on, which is how those
+/// learn of it who asked for it through an autoscaler.
+#[must_use]
+pub fn endings(before: &[Condition], after: &[Condition]) -> Vec<Beginning> {
+    let pending = Kind::ScaleDownPending.condition_type();
+    let waits = |conditions: &[Condition]| {
+        conditions.iter().find(|c| c.type_ == pending && c.status == "True").map(|c| c.last_transition_time.0)
+    };
+    let Some(since) = waits(before).filter(|_| waits(after).is_none()) else { return Vec::new() };
+    vec![Beginning {
+        identity: format!("{} {since}", reason::SCALE_DOWN_RESUMED),
+        event: Event {
+            type_: EventType::Normal,
+            reason: reason::SCALE_DOWN_RESUMED.to_owned(),
+            message: format!("no server holds the scale-down back any more; it waited since {since}"),
+            occurrence: since.to_string(),
+        },
+    }]
 }
 
 /// What is to be said of conditions *as they have been written*. It is the same at every look, so that a controller

@@ -23,7 +23,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use conditions::{Beginning, beginnings, conditions};
+pub use conditions::{Beginning, beginnings, conditions, endings};
 pub use create::{Failure, failed_creates};
 pub(super) use pods::pods;
 pub(super) use scale_down::scale_down;

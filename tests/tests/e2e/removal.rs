@@ -1,0 +1,151 @@
+//! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use gamewarden_tests::{
+    Gss, Manifest, Namespace, in_namespace, manifest::example_text, player::Player, wait,
+};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::api::EvictParams;
+use serde_json::{Value, json};
+
+const IDLE: &str = "WaitToBeDeleted";
+
+/// The manual's first walkthrough, letter for letter, once all servers are idle.
+async fn minecraft(namespace: &Namespace) -> Result<Gss<'_>> {
+    let yaml = example_text("minecraft", &namespace.name)?;
+    namespace.kubectl_with("apply -f -", Some(&yaml)).await?;
+    let set = Gss::of(namespace, "minecraft");
+    set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
+    Ok(set)
+}
+
+/// With the manual's own settings a probe that fails counts the third time, after nine seconds. Whoever joins so late
+/// before the scale-down that no verdict says so yet keeps their server: it is looked at before it goes.
+#[tokio::test]
+async fn who_has_just_joined_keeps_their_server() -> Result<()> {
+    in_namespace("joined", async |namespace| {
+        let set = minecraft(namespace).await?;
+        // The delay is what is tried, and no wait for something.
+        for delay in [Duration::ZERO, Duration::from_secs(2)] {
+            // Of three idle ones it would go first.
+            let kept = set.identity(2).await?;
+            let mut player = Player::enter(namespace, "minecraft-2").await?;
+            tokio::time::sleep(delay).await;
+            set.scale(2).await?;
+            set.wait_states(&[(0, IDLE), (2, "None")]).await?;
+            assert_eq!(set.identity(2).await?, kept, "after {delay:?}");
+            assert_eq!(player.say("hello").await?, "said");
+            drop(player);
+            set.scale(3).await?;
+            set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// The one that is to go cannot be asked: nobody else goes in its place, and people are told.
+#[tokio::test]
+async fn a_probe_that_hangs_at_the_last_look_takes_nobody() -> Result<()> {
+    in_namespace("hangs", async |namespace| {
+        let manifest = Manifest::probed(
+            "game",
+            "[ ! -e /tmp/hang ] || sleep 600",
+            json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]),
+        )?;
+        let manifest = manifest.quality(json!({"periodSeconds": 600, "timeoutSeconds": 2})).replicas(2);
+        let set = Gss::create(namespace, &manifest).await?;
+        set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
+        namespace.exec("game-1", "touch /tmp/hang").await?;
+        set.scale(1).await?;
+        // Its timeout is an answer, the verdict false: it is not idle, and the other one goes.
+        set.wait_states(&[(1, "None")]).await?;
+        Ok(())
+    })
+    .await
+}
+
+async fn strict(namespace: &Namespace, replicas: u32) -> Result<Gss<'_>> {
+    let mut manifest = Manifest::plain("game", replicas)?.value();
+    manifest["metadata"]["annotations"] = json!({"gamewarden.dev/protection": "Strict"});
+    namespace.kubectl_with("apply -f -", Some(&manifest.to_string())).await?;
+    let set = Gss::of(namespace, "game");
+    set.wait_ready(&(0..replicas).collect::<Vec<_>>()).await?;
+    Ok(set)
+}
+
+fn condition<'a>(set: &'a Value, type_: &str) -> Option<&'a Value> {
+    set["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
+}
+
+#[tokio::test]
+async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
+    in_namespace("strict", async |namespace| {
+        let set = strict(namespace, 3).await?;
+        set.patch_server(2, json!({"opsState": "Allocated"})).await?;
+        set.wait_seen(2).await?;
+        set.scale(0).await?;
+        let pending = set
+            .wait("it says who stays", |set| {
+                condition(&json!(set), "ScaleDownPending").is_some_and(|c| c["status"] == "True")
+            })
+            .await?;
+        let pending = json!(pending);
+        let condition = condition(&pending, "ScaleDownPending").context("the condition")?;
+        assert_eq!(condition["reason"], "Protected");
+        assert_eq!(
+            condition["message"],
+            "game-1, game-0, game-2: to be removed, and may be in use; they go when their opsState is WaitToBeDeleted or \
+             Kill; annotation gamewarden.dev/allow-removal: \"true\" on a GameServer lets it go before that"
+        );
+        namespace.said("GameServerSet", "game", "to be removed, and may be in use").await?;
+        set.patch_server(1, json!({"opsState": IDLE})).await?;
+        set.wait_states(&[(0, "None"), (2, "Allocated")]).await?;
+        namespace.kubectl("annotate gs game-2 gamewarden.dev/allow-removal=true").await?;
+        set.wait_states(&[(0, "None")]).await?;
+        set.patch_server(0, json!({"opsState": IDLE})).await?;
+        set.wait_states(&[]).await?;
+        set.wait("nothing is pending", |set| condition_of(set).is_none()).await?;
+        namespace.said("GameServerSet", "game", "no server holds the scale-down back any more").await?;
+        Ok(())
+    })
+    .await
+}
+
+fn condition_of(set: &gamewarden_api::GameServerSet) -> Option<()> {
+    condition(&json!(set), "ScaleDownPending").map(drop)
+}
+
+#[tokio::test]
+async fn a_strict_set_has_a_budget_over_the_pods_in_use() -> Result<()> {
+    in_namespace("budget", async |namespace| {
+        let set = strict(namespace, 2).await?;
+        let budgets = namespace.api::<PodDisruptionBudget>();
+        let covers = |count: i32| {
+            move |budget: &PodDisruptionBudget| {
+                budget
+                    .status
+                    .as_ref()
+                    .is_some_and(|s| s.current_healthy == count && s.disruptions_allowed == 0)
+            }
+        };
+        wait::one(&budgets, "game-protection", "it covers both pods", covers(2)).await?;
+        set.patch_server(1, json!({"opsState": IDLE})).await?;
+        wait::one(&budgets, "game-protection", "it covers one pod", covers(1)).await?;
+        // The idle one may be evicted, the other one may not.
+        let evict = async |pod: &str| set.pods().evict(pod, &EvictParams::default()).await;
+        let refused = evict("game-0").await.err().context("game-0 was evicted")?.to_string();
+        assert!(
+            refused.contains("Cannot evict pod as it would violate the pod's disruption budget"),
+            "{refused}"
+        );
+        evict("game-1").await?;
+
+        namespace.kubectl("annotate gss game --overwrite gamewarden.dev/protection=Prefer").await?;
+        wait::gone(&budgets, "game-protection").await?;
+        Ok(())
+    })
+    .await
+}
