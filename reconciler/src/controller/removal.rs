@@ -9,7 +9,7 @@ use std::{
 use futures::{StreamExt, stream};
 use gamewarden_api::{
     GameServer,
-    removal::{COMMIT_LASTS, Claim, Step, is_withdrawn},
+    removal::{COMMIT_LASTS, Claim, Phase, Step, is_withdrawn},
     set::{Removal, Removals, Turn},
 };
 use jiff::Timestamp;
@@ -123,7 +123,9 @@ async fn delete(
             context.removed.insert(&removal.uid, Instant::now());
             return Ok(());
         }
-        if !still_holds(claim, &pod) {
+        // Read after the pod: a withdrawal is written on the pod first, so that this one stands if neither says otherwise.
+        let server = context.writer.get_server(namespace, &removal.name).await?;
+        if !still_holds(claim, &pod, server.as_ref()) {
             return Err(Error::Changed(removal.name.clone()));
         }
         let version = pod.metadata.resource_version.clone().unwrap_or_default();
@@ -155,10 +157,13 @@ pub(super) async fn remove(
     Ok(())
 }
 
-/// Whether the DELETE may still follow the commit. What makes sure is the pod's version; this spares the try.
-fn still_holds(claim: &Claim, pod: &Pod) -> bool {
+/// Whether the DELETE may still follow the commit: nobody has withdrawn it, and it is not so old that somebody may be about
+/// to. Who does so after this has read the pod changes its version, and the DELETE fails.
+fn still_holds(claim: &Claim, pod: &Pod, server: Option<&GameServer>) -> bool {
     let age = Timestamp::now().duration_since(claim.since);
-    !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
+    let standing = server.and_then(|server| Claim::of(server, &claim.pod));
+    let stands = standing.is_some_and(|now| now.id == claim.id && now.phase == Phase::Committed);
+    stands && !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
 }
 
 impl Context {
@@ -178,5 +183,62 @@ impl Context {
             self.fresh_servers.wrote(server, Arc::clone(&written));
             *server = written;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use gamewarden_api::{
+        names,
+        removal::{Look, claimed_patch, turned_patch, withdraw_pod},
+    };
+    use jiff::SignedDuration;
+    use kube::core::ObjectMeta;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn server(annotation: Option<&Value>) -> GameServer {
+        let mut server = GameServer::new("game-0", Default::default());
+        server.metadata.resource_version = Some("7".into());
+        let text = annotation.and_then(|patch| patch["metadata"]["annotations"][names::REMOVAL].as_str());
+        server.metadata.annotations =
+            text.map(|text| [(names::REMOVAL.to_owned(), text.to_owned())].into_iter().collect());
+        server
+    }
+
+    /// A server whose claim was committed at this time, and the claim.
+    fn committed(at: Timestamp) -> (GameServer, Claim) {
+        let claimed = claimed_patch(&server(None), "uid", &Look::default(), false, at);
+        let claimed = server(claimed.as_ref());
+        let claim = Claim::of(&claimed, "uid").unwrap();
+        let committed = turned_patch(&claimed, &claim, Phase::Committed, at);
+        let committed = server(committed.as_ref());
+        let claim = Claim::of(&committed, "uid").unwrap();
+        (committed, claim)
+    }
+
+    #[test]
+    fn a_delete_follows_a_commit_that_stands_and_no_other() {
+        let now = Timestamp::now();
+        let (standing, claim) = committed(now);
+        let pod = Pod {
+            metadata: ObjectMeta { uid: Some("uid".into()), ..ObjectMeta::default() },
+            ..Pod::default()
+        };
+        assert!(still_holds(&claim, &pod, Some(&standing)));
+        assert!(!still_holds(&claim, &pod, None), "its GameServer is gone");
+        assert!(!still_holds(&claim, &pod, Some(&server(None))), "given back");
+        let mut other = standing.clone();
+        let text = other.metadata.annotations.as_mut().unwrap().get_mut(names::REMOVAL).unwrap();
+        *text = text.replace("uid/7", "uid/9");
+        assert!(!still_holds(&claim, &pod, Some(&other)), "claimed anew");
+        let mut withdrawn = pod.clone();
+        let mark = withdraw_pod(&pod, &claim)["metadata"]["annotations"][names::WITHDRAWN].clone();
+        let mark = (names::WITHDRAWN.to_owned(), mark.as_str().unwrap().to_owned());
+        withdrawn.metadata.annotations = Some([mark].into_iter().collect());
+        assert!(!still_holds(&claim, &withdrawn, Some(&standing)), "withdrawn");
+        let (old, claim) = committed(now - SignedDuration::from_secs(3));
+        assert!(!still_holds(&claim, &pod, Some(&old)), "long ago");
     }
 }
