@@ -26,6 +26,7 @@ fn entry(set: &str, line: &str) -> Entry {
     let left = |thrown_out| What::Left { stay: number, pod: pod.clone(), thrown_out };
     let what = match what.trim_end_matches('!') {
         "made" => What::Made { set: set.to_owned(), server: pod.clone(), pod },
+        "elsewhere" => What::Made { set: "another".to_owned(), server: pod.clone(), pod },
         "idle" => state(IDLE),
         "busy" => state("None"),
         "enters" => What::Enters { stay: number, pod },
@@ -141,6 +142,8 @@ fn a_prefer_set_may_take_who_is_in_use_when_nobody_idle_stays() {
         // It did not answer.
         ("10 made b, 20 idle b, 60 claimed b, 90 unanswered b", "right"),
         ("120 made b, 121 idle b", "right"),
+        // Of another set.
+        ("10 elsewhere b, 20 idle b", "right"),
     ] {
         let story =
             "0 made a, 1 busy a, 40 joins a, 100 looked! a, 160 committed! a, 170 deleted a, 190 thrown a";
