@@ -74,6 +74,11 @@ e2e: cluster ## End-to-end tests on the cluster
 failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDEN_ROUNDS times (5)
 	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture chaos::
 
+.PHONY: race
+race: cluster ## Players against scale-downs, leaders and API servers that end: no wrong removal (10 minutes; GAMEWARDEN_RACE_SECONDS)
+	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture race::
+	@echo "the table: $(folder)/race.md, for docs/results/race.md; the log: $(folder)/race.log"
+
 .PHONY: hundred
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
 	@tests/bench/hundred

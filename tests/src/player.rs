@@ -41,12 +41,27 @@ impl Player {
     pub async fn enter(namespace: &Namespace, server: &str) -> Result<Self> {
         let has_address = |pod: &Pod| address(pod).is_some();
         let pod = wait::one(&namespace.api::<Pod>(), server, "the pod has an address", has_address).await?;
-        let connect = timeout(PATIENCE, connect(namespace, &pod));
+        Self::enter_pod(namespace, &pod).await
+    }
+
+    /// Enters the server in this very pod, which has an address: another of its name is not taken for it.
+    ///
+    /// # Errors
+    /// It cannot be reached, or does not answer.
+    pub async fn enter_pod(namespace: &Namespace, pod: &Pod) -> Result<Self> {
+        let connect = timeout(PATIENCE, connect(namespace, pod));
         let wire = connect.await?.with_context(|| format!("a player cannot enter {}", pod.name_any()))?;
         let mut player = Self(BufStream::new(wire));
         let welcome = player.line().await?;
-        ensure!(welcome == "welcome", "{server} said {welcome:?}");
+        ensure!(welcome == "welcome", "{} said {welcome:?}", pod.name_any());
         Ok(player)
+    }
+
+    /// Stays so long, or until thrown out. Whether the connection is still there.
+    pub async fn stays(&mut self, how_long: Duration) -> bool {
+        let mut line = String::new();
+        let ends = async { while matches!(self.0.read_line(&mut line).await, Ok(1..)) {} };
+        timeout(how_long, ends).await.is_err()
     }
 
     /// Says something in the game's chat, as a player who is still there can.

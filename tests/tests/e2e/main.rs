@@ -25,6 +25,7 @@ mod older;
 mod ordinals;
 mod ownership;
 mod paused;
+mod race;
 mod refused;
 mod removal;
 mod replaced;
