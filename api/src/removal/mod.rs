@@ -30,6 +30,8 @@
 //! ```
 
 mod claim;
+#[cfg(test)]
+mod model;
 mod patch;
 mod protect;
 mod step;
