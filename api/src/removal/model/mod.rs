@@ -206,7 +206,8 @@ impl Removals {
         }
         if self.without == Without::Order {
             for (ordinal, server) in state.servers.iter().enumerate() {
-                let server = server.filter(|s| book.page(s.object).claim.is_some_and(|c| c.phase == Phase::Looked));
+                let server =
+                    server.filter(|s| book.page(s.object).claim.is_some_and(|c| c.phase == Phase::Looked));
                 let Some(server) = server else { continue };
                 let patch = book.commit(server.object);
                 choices.push(Choice::Write { server: u8::try_from(ordinal).unwrap(), patch, commits: true });
@@ -263,7 +264,8 @@ impl Model for Removals {
         for (index, controller) in state.controllers.iter().enumerate() {
             if controller.intent == Intent::Decide {
                 let choices = self.choices(&mut book, state, controller);
-                actions.extend(choices.into_iter().map(|choice| Action::Decide { controller: index, choice }));
+                actions
+                    .extend(choices.into_iter().map(|choice| Action::Decide { controller: index, choice }));
             } else {
                 actions.push(Action::CarryOut(index));
             }

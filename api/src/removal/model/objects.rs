@@ -4,7 +4,7 @@
 //! by the code of the product and remembered: the same few objects come again and again. What only tells one moment from
 //! another (versions, times, generations) is brought to one form.
 
-use std::{collections::HashMap, hash::Hash};
+use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
@@ -128,9 +128,6 @@ impl Book {
         self.judge(object, true)
     }
 
-    pub(super) fn pages(&self) -> usize { self.pages.len() }
-    pub(super) fn plans(&self) -> usize { self.plans.len() }
-
     pub(super) fn page(&self, object: Object) -> &Page {
         &self.pages[usize::from(object)]
     }
@@ -180,6 +177,11 @@ impl Book {
             let patch = self.patch(turn.patch);
             choices.push(Choice::Write { server, patch, commits });
         }
+        // The controller commits when all else is written, and not where that fails.
+        let only = |commits: bool| move |choice: &&Choice| matches!(choice, Choice::Write { commits: c, .. } if *c == commits);
+        if !removals.withdraw.is_empty() || choices.iter().any(|choice| only(false)(&choice)) {
+            choices.retain(|choice| only(false)(&choice));
+        }
         choices.extend(removals.withdraw.iter().map(|w| Choice::Withdraw { server: ordinal(&w.name) }));
         choices.extend(removals.delete.iter().map(|d| Choice::Delete { server: ordinal(&d.name) }));
         choices
@@ -209,8 +211,14 @@ impl Book {
         let verdict = if idle { Verdict::True { result } } else { Verdict::False { result } };
         let qualities = self.set.spec.service_qualities.clone();
         let uid = pod_uid(&server);
-        let input =
-            Input { qualities: &qualities, quality: QUALITY, verdict: &verdict, server: &server, pod_uid: &uid, now: T };
+        let input = Input {
+            qualities: &qualities,
+            quality: QUALITY,
+            verdict: &verdict,
+            server: &server,
+            pod_uid: &uid,
+            now: T,
+        };
         let after = decide(&input).map_or(object, |decision| self.merge(object, &decision.patch));
         self.judged.insert((object, idle), after);
         after
@@ -227,7 +235,8 @@ impl Book {
         let after = match looked(&self.set.spec.service_qualities, QUALITY, outcome, &page.server, &uid, T) {
             Looked::Differs(decision) => self.merge(object, &decision.patch),
             Looked::Same if same && page.claim.is_some_and(|claim| claim.phase == Phase::Claimed) => {
-                let patch = Claim::any(&page.server).and_then(|c| turned_patch(&page.server, &c, Phase::Looked, T));
+                let patch =
+                    Claim::any(&page.server).and_then(|c| turned_patch(&page.server, &c, Phase::Looked, T));
                 self.merge(object, &patch.unwrap())
             }
             Looked::Same | Looked::NoAnswer(_) => object,
@@ -298,10 +307,7 @@ impl Book {
         if let Some(claim) = &claim {
             annotate(&mut server, claim);
         }
-        let claim = claim.map(|claim| Claimed {
-            phase: claim.phase,
-            look: !claim.look.is_empty(),
-        });
+        let claim = claim.map(|claim| Claimed { phase: claim.phase, look: !claim.look.is_empty() });
         let text = serde_json::to_string(&server).unwrap();
         let next = Object::try_from(self.pages.len()).unwrap();
         *self.numbers.entry(text).or_insert_with(|| {

@@ -1,8 +1,6 @@
 //! What the controllers' steps make of a state, and what the API server accepts.
 
-use super::{
-    Book, Choice, Go, Intent, Look, Next, Object, Removals, Server, State, Without, Wrong,
-};
+use super::{Book, Choice, Go, Intent, Look, Next, Object, Removals, Server, State, Without, Wrong};
 use crate::{removal::Phase, types::OpsState};
 
 impl State {
@@ -22,7 +20,9 @@ impl State {
         }
         for controller in &mut self.controllers {
             match &mut controller.intent {
-                Intent::Write { server, claim, .. } | Intent::Withdraw { server, claim } if *server == ordinal => {
+                Intent::Write { server, claim, .. } | Intent::Withdraw { server, claim }
+                    if *server == ordinal =>
+                {
                     names.push(claim);
                 }
                 Intent::Delete { go, .. } if go.server == ordinal => names.push(&mut go.claim),
@@ -39,7 +39,7 @@ impl State {
 
     /// Names are but names: the same state under others is the same.
     fn rename(&mut self, book: &Book) {
-        for ordinal in (0u8..).zip(&self.servers).map(|(ordinal, _)| ordinal).collect::<Vec<_>>() {
+        for ordinal in self.ordinals() {
             let mut known: Vec<u8> = Vec::new();
             for name in self.names(book, ordinal) {
                 let at = known.iter().position(|before| before == name).unwrap_or(known.len());
@@ -48,36 +48,36 @@ impl State {
                 }
                 *name = u8::try_from(at).unwrap_or_default();
             }
-            if let Some(server) = self.server(ordinal).filter(|server| book.page(server.object).claim.is_none()) {
+            if let Some(server) =
+                self.server(ordinal).filter(|server| book.page(server.object).claim.is_none())
+            {
                 server.claim = 0;
             }
         }
     }
 
-    /// Those that are to go before this one.
-    fn before(&self, book: &Book, ordinal: u8) -> u8 {
-        let turn = |ordinal: u8| {
-            let server = self.servers[usize::from(ordinal)]?;
-            let page = book.page(server.object);
-            let rank = match page.ops_state {
-                OpsState::WaitToBeDeleted => 0,
-                OpsState::None => 1,
-                _ => 2,
-            };
-            let silent = page.claim.is_some_and(|claim| claim.phase == Phase::Unanswered);
-            (!silent).then_some((rank, u8::MAX - ordinal))
-        };
-        let Some(own) = self.servers[usize::from(ordinal)].map(|server| book.page(server.object)) else { return 0 };
-        // Who did not answer comes after all of its state.
-        let rank = |state: &OpsState| match state {
+    /// When the turn of a server comes: WaitToBeDeleted first, who did not answer after all others of its state, then the
+    /// highest ordinal. Said here once more, as the plan is not to be its own judge.
+    fn turn(&self, book: &Book, ordinal: u8) -> Option<(u8, bool, u8)> {
+        let page = book.page(self.servers[usize::from(ordinal)]?.object);
+        let silent = page.claim.is_some_and(|claim| claim.phase == Phase::Unanswered);
+        let rank = match page.ops_state {
             OpsState::WaitToBeDeleted => 0,
             OpsState::None => 1,
             _ => 2,
         };
-        let silent = own.claim.is_some_and(|claim| claim.phase == Phase::Unanswered);
-        let own = (rank(&own.ops_state), if silent { u8::MAX } else { u8::MAX - ordinal });
-        let others = (0u8..).zip(&self.servers).map(|(other, _)| other).filter(|other| *other != ordinal);
-        others.filter(|other| turn(*other).is_some_and(|turn| turn < own)).fold(0, |all, other| all | 1 << other)
+        Some((rank, silent, u8::MAX - ordinal))
+    }
+
+    /// Those that are to go before this one, a bit for each. Nobody waits for who did not answer.
+    fn before(&self, book: &Book, ordinal: u8) -> u8 {
+        let Some(own) = self.turn(book, ordinal) else { return 0 };
+        let goes_first = |other: &u8| self.turn(book, *other).is_some_and(|turn| !turn.1 && turn < own);
+        self.ordinals().filter(goes_first).fold(0, |all, other| all | 1 << other)
+    }
+
+    fn ordinals(&self) -> impl Iterator<Item = u8> + use<> {
+        0..u8::try_from(self.servers.len()).unwrap_or_default()
     }
 
     /// A GameServer is written, unless that changes nothing.
@@ -209,7 +209,9 @@ impl State {
         for controller in &mut self.controllers {
             controller.intent = match controller.intent {
                 Intent::Withdraw { server, .. } if server == ordinal => Intent::Decide,
-                Intent::Delete { go, .. } if go.server == ordinal => Intent::Delete { go, next: Next::ReadPod },
+                Intent::Delete { go, .. } if go.server == ordinal => {
+                    Intent::Delete { go, next: Next::ReadPod }
+                }
                 other => other,
             };
         }
@@ -217,7 +219,7 @@ impl State {
 
     /// Forgets what makes no difference any more.
     pub(super) fn settle(&mut self, book: &Book) {
-        let before: Vec<u8> = (0u8..).zip(&self.servers).map(|(o, _)| self.before(book, o)).collect();
+        let before: Vec<u8> = self.ordinals().map(|ordinal| self.before(book, ordinal)).collect();
         let gone = |ordinal: u8| self.servers[usize::from(ordinal)].is_none();
         for controller in &mut self.controllers {
             match &mut controller.intent {
@@ -229,7 +231,7 @@ impl State {
                 Intent::Delete { go, .. } => go.ahead &= before[usize::from(go.server)],
                 Intent::Decide | Intent::Withdraw { .. } => {}
             }
-            for ordinal in (0u8..).zip(&self.servers).filter(|(_, s)| s.is_none()).map(|(o, _)| o) {
+            for (ordinal, _) in self.servers.iter().enumerate().filter(|(_, server)| server.is_none()) {
                 controller.ours &= !(1 << ordinal);
             }
         }
