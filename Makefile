@@ -66,6 +66,10 @@ test: ## All checks and all tests; brings the cluster up and leaves it up
 unit: ## Unit and property tests, without a cluster
 	@$(nextest) --workspace --exclude gamewarden-tests
 
+.PHONY: model
+model: ## Explore all that can happen to three servers that go (make unit: to one and to two)
+	@$(nextest) -p gamewarden-api --run-ignored only --no-capture removal::model::
+
 .PHONY: e2e
 e2e: cluster ## End-to-end tests on the cluster
 	@$(nextest) -p gamewarden-tests

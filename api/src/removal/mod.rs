@@ -27,9 +27,12 @@
 //!   protect  which servers are protected
 //!   step   the next arrow for one server: the one transition function of controller and model
 //!   patch  the writes
+//!   model  all of it explored, with all who take part (in tests)
 //! ```
 
 mod claim;
+#[cfg(test)]
+mod model;
 mod patch;
 mod protect;
 mod step;
