@@ -75,6 +75,8 @@ pub const VERDICTS: &str = "gamewarden.dev/verdicts";
 pub const PROTECTION: &str = "gamewarden.dev/protection";
 /// Annotation on GameServers and sets: `"true"` lets a protected server be removed.
 pub const ALLOW_REMOVAL: &str = "gamewarden.dev/allow-removal";
+/// Label on pods: `"true"` where the set is Strict and the server may not be removed now.
+pub const GUARDED: &str = "gamewarden.dev/guarded";
 /// Annotation on GameServers: how far their removal is.
 pub const REMOVAL: &str = "gamewarden.dev/removal";
 /// Annotation on pods: the removal that was withdrawn last.
