@@ -34,6 +34,7 @@ impl Guard {
         }
         let raw = if object.is_none() { request.object.and_then(read) } else { None };
         let old = request.old_object.and_then(read);
+        let options = request.options.filter(|_| operation == Done::Delete).and_then(read);
         let groups: Vec<&str> = request.user_info.groups.iter().flatten().map(AsRef::as_ref).collect();
         let asked = Asked {
             target,
@@ -45,6 +46,7 @@ impl Guard {
             old: old.as_ref(),
             new: object.or(raw.as_ref()),
             dry_run: request.dry_run.unwrap_or_default(),
+            orphans: options.is_some_and(|options| orphans(&options)),
         };
         let now = Timestamp::now();
         let verdict = self.known.ask(|cache, sight| judge(&asked, cache, sight, &self.rules, now));
@@ -90,6 +92,11 @@ fn done(operation: Operation) -> Option<Done> {
         Operation::Delete => Some(Done::Delete),
         Operation::Other => None,
     }
+}
+
+/// Whether what the object owns is to stay, in DeleteOptions of any age.
+fn orphans(options: &Value) -> bool {
+    options["propagationPolicy"] == "Orphan" || options["orphanDependents"] == true
 }
 
 /// An object as it was sent. One that cannot be read says nothing; where that matters it is refused elsewhere.

@@ -126,6 +126,9 @@ fn deletions_are_refused_with_a_reason_and_a_code() {
         exempt["userInfo"] = json!({"username": "system:node:a", "groups": ["system:nodes"]});
         assert_eq!(world.ask(Phase::Validate, &exempt), json!({"uid": "u-1", "allowed": true}));
     }
+    let mut orphaned = json!({"operation": "DELETE", "name": "game", "resource": resource(okg, "gameserversets"), "oldObject": set()});
+    orphaned["options"] = json!({"kind": "DeleteOptions", "propagationPolicy": "Orphan"});
+    assert_eq!(world.ask(Phase::Validate, &orphaned), json!({"uid": "u-1", "allowed": true}));
     let idle = json!({"operation": "DELETE", "name": "game-1", "resource": resource(okg, "gameservers"), "oldObject": server(1, "Kill")});
     assert_eq!(world.ask(Phase::Validate, &idle), json!({"uid": "u-1", "allowed": true}));
 }

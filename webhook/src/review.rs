@@ -43,6 +43,9 @@ pub struct Request<'a, Object = &'a RawValue> {
     /// Whether nothing is to happen.
     #[serde(default)]
     pub dry_run: Option<bool>,
+    /// How it is to be done: CreateOptions, UpdateOptions or DeleteOptions.
+    #[serde(borrow, default)]
+    pub options: Option<&'a RawValue>,
     /// The object as it would be.
     #[serde(default = "none")]
     pub object: Option<Object>,
@@ -63,6 +66,7 @@ impl Default for Request<'_> {
             namespace: Cow::default(),
             user_info: UserInfo::default(),
             dry_run: None,
+            options: None,
             operation: Operation::default(),
             object: None,
             old_object: None,
@@ -167,7 +171,7 @@ impl<'a> Request<'a, Value> {
     /// The same, of which the object has been taken.
     fn without_object(self) -> Request<'a> {
         let Self { uid, kind, resource, sub_resource, name, namespace, operation, .. } = self;
-        let Self { user_info, dry_run, old_object, .. } = self;
+        let Self { user_info, dry_run, options, old_object, .. } = self;
         Request {
             uid,
             kind,
@@ -178,6 +182,7 @@ impl<'a> Request<'a, Value> {
             operation,
             user_info,
             dry_run,
+            options,
             object: None,
             old_object,
         }

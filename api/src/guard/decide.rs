@@ -191,7 +191,8 @@ impl<'a> View<'a> {
     fn set_deleted(&self, asked: &Asked<'_>) -> Verdict {
         let Some(old) = asked.old else { return Verdict::pass() };
         let set = KeptSet::read(old);
-        if set.going || set.allows || set.protection != Protection::Strict {
+        // Where its servers stay nobody is lost: the set that is made in its place takes them back.
+        if set.going || set.allows || asked.orphans || set.protection != Protection::Strict {
             return Verdict::pass();
         }
         let name = asked.name();

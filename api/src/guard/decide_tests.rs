@@ -61,6 +61,8 @@ fn a_strict_set_is_not_deleted_with_its_players() {
          free: `kubectl scale gss -n games game --replicas=0`; or let all of them go now: `kubectl annotate gss -n games game \
          gamewarden.dev/allow-removal=true`"
     );
+    let orphaned = World { orphans: true, ..world.clone() };
+    assert_eq!(orphaned.delete_set(), Verdict::default(), "nobody is lost");
     let free = World::new("Strict", 2, &["WaitToBeDeleted", "Kill"]);
     assert_eq!(free.delete_set(), Verdict::default());
     let many = World::new("Strict", 13, &["None"; 13]);

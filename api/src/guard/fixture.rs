@@ -18,6 +18,7 @@ pub(super) struct World {
     pub(super) user: &'static str,
     pub(super) groups: Vec<&'static str>,
     pub(super) dry_run: bool,
+    pub(super) orphans: bool,
 }
 
 pub(super) const LOST: Sight = Sight::Lost(Duration::from_secs(12));
@@ -41,6 +42,7 @@ impl World {
             user: "alice",
             groups: vec!["system:authenticated"],
             dry_run: false,
+            orphans: false,
         }
     }
 
@@ -64,9 +66,18 @@ impl World {
         old: Option<&Value>,
         new: Option<&Value>,
     ) -> Verdict {
-        let (groups, dry_run) = (&*self.groups, self.dry_run);
-        let asked =
-            Asked { target, operation, namespace: "games", name, user: self.user, groups, old, new, dry_run };
+        let asked = Asked {
+            target,
+            operation,
+            namespace: "games",
+            name,
+            user: self.user,
+            groups: &self.groups,
+            old,
+            new,
+            dry_run: self.dry_run,
+            orphans: self.orphans,
+        };
         let rules = Rules { mode: self.mode, exempt: vec!["system:serviceaccount:gw:controller".into()] };
         let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         judge(&asked, &self.cache(), self.sight, &rules, now)

@@ -51,6 +51,8 @@ pub struct Asked<'a> {
     pub new: Option<&'a Value>,
     /// Whether the request itself says that nothing is to happen.
     pub dry_run: bool,
+    /// Whether what it owns is to stay (`kubectl delete --cascade=orphan`).
+    pub orphans: bool,
 }
 
 impl<'a> Asked<'a> {

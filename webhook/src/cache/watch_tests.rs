@@ -12,15 +12,18 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What is answered, request after request: a code and lines of JSON. Then nothing more is said.
+/// A code and lines of JSON.
+type Reply = (u16, Vec<Value>);
+
+/// What is answered, request after request. Then nothing more is said.
 #[derive(Clone, Default)]
 struct Script {
-    answers: Arc<Mutex<VecDeque<(u16, Vec<Value>)>>>,
+    answers: Arc<Mutex<VecDeque<Reply>>>,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Script {
-    fn of(answers: impl IntoIterator<Item = (u16, Vec<Value>)>) -> Self {
+    fn of(answers: impl IntoIterator<Item = Reply>) -> Self {
         Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
     }
 
