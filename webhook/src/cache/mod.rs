@@ -77,3 +77,7 @@ impl Known {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+mod tests;
