@@ -39,12 +39,10 @@ impl Server {
             let silence = futures::stream::pending::<Result<Vec<u8>, Infallible>>();
             return Response::new(Body::from_stream(silence));
         }
-        if query.contains("limit=1&") || query.ends_with("limit=1") {
-            if self.is_mute.load(Ordering::Relaxed) {
-                let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "no"});
-                let response = Response::builder().status(500).body(Body::from(status.to_string()));
-                return response.unwrap();
-            }
+        let is_sign = query.split('&').any(|part| part == "limit=1");
+        if is_sign && self.is_mute.load(Ordering::Relaxed) {
+            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 500, "message": "no"});
+            return Response::builder().status(500).body(Body::from(status.to_string())).unwrap();
         }
         let list =
             json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"}, "items": []});
