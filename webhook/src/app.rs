@@ -82,9 +82,13 @@ pub fn rules(settings: Settings) -> Judge {
     })
 }
 
+fn processors() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
 /// The application: POST `/validate` and `/mutate`.
 pub fn router(metrics: WebhookMetrics, limits: RequestLimits, judge: Judge) -> Router {
-    let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
+    let processors = Arc::new(Semaphore::new(processors()));
     let budget = Budget::new(limits.memory);
     let app = App { metrics, budget, timeout: limits.timeout, judge, processors };
     let review = |phase| {
@@ -176,3 +180,7 @@ fn check_head(request: &Request) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "app_tests.rs"]
+mod tests;

@@ -32,7 +32,7 @@ fn what_is_needed_is_read_and_the_rest_is_skipped() {
         request.resource,
         Resource { group: "game.kruise.io".into(), resource: "gameserversets".into() }
     );
-    assert_eq!((request.sub_resource.as_str(), request.name.as_str()), ("scale", "minecraft"));
+    assert_eq!((&*request.sub_resource, &*request.name), ("scale", "minecraft"));
     assert_eq!(request.object.unwrap().get(), r#"{"spec":{"replicas":1}}"#);
     assert!(request.old_object.is_none());
 }
