@@ -75,7 +75,7 @@ pub const VERDICTS: &str = "gamewarden.dev/verdicts";
 pub const PROTECTION: &str = "gamewarden.dev/protection";
 /// Annotation on GameServers and sets: `"true"` lets a protected server be removed.
 pub const ALLOW_REMOVAL: &str = "gamewarden.dev/allow-removal";
-/// Label on pods: `"true"` where the set is Strict and the server may not be removed now.
+/// Label on pods of Strict sets, `"true"` while they must not be evicted: their server may be in use.
 pub const GUARDED: &str = "gamewarden.dev/guarded";
 /// Annotation on GameServers: how far their removal is.
 pub const REMOVAL: &str = "gamewarden.dev/removal";

@@ -97,9 +97,13 @@ pub fn guarded_rules(settings: Settings, guard: Option<Guard>) -> Judge {
     })
 }
 
+fn processors() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
 /// The application: POST `/validate` and `/mutate`.
 pub fn router(metrics: WebhookMetrics, limits: RequestLimits, judge: Judge) -> Router {
-    let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
+    let processors = Arc::new(Semaphore::new(processors()));
     let budget = Budget::new(limits.memory);
     let app = App { metrics, budget, timeout: limits.timeout, judge, processors };
     let review = |phase| {
@@ -191,3 +195,7 @@ fn check_head(request: &Request) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "app_tests.rs"]
+mod tests;
