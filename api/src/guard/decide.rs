@@ -13,7 +13,7 @@ use super::{
 use crate::{
     GameServerSet, names,
     removal::Protection,
-    scale::{self, Ordinals, ScalePlan},
+    scale::{self, Ordinals, ScalePlan, Why},
     server::controller,
 };
 
@@ -174,7 +174,9 @@ impl<'a> View<'a> {
                 if plan.remove.iter().any(|leave| leave.ordinal == ordinal) {
                     return None;
                 }
-                let first = Cache::name(set_name, plan.remove.first()?.ordinal);
+                // Who has a reserved ordinal is replaced: that is no shrinking.
+                let first = plan.remove.iter().find(|leave| leave.why != Why::Reserved)?;
+                let first = Cache::name(set_name, first.ordinal);
                 let sibling = self.cache.servers.get(asked.namespace, &first);
                 Some(Refusal::NotItsTurn {
                     what,

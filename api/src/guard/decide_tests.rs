@@ -114,6 +114,9 @@ fn prefer_keeps_only_who_is_not_due_while_the_set_shrinks() {
     // Everything else is an ordinary deletion.
     let steady = World::new("Prefer", 3, &["Allocated", "None", "WaitToBeDeleted"]);
     assert_eq!((steady.delete_pod(0), steady.delete_server(1)), Default::default());
+    let mut replaced = steady.clone();
+    replaced.set["spec"]["reserveGameServerIds"] = json!([2]);
+    assert_eq!(replaced.delete_pod(0), Verdict::default(), "another one comes for it");
     let idle = World::new("Prefer", 1, &["WaitToBeDeleted", "WaitToBeDeleted"]);
     assert_eq!(idle.delete_pod(0), Verdict::default(), "nobody uses it");
     let off = World::new("Off", 1, &["Allocated", "WaitToBeDeleted"]);

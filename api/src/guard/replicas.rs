@@ -30,11 +30,18 @@ pub(super) fn changed(asked: &Asked<'_>, view: &View<'_>) -> Verdict {
             None => return Verdict { warnings: vec![unseen(view)], ..Verdict::unguarded() },
         },
     };
-    // Where ordinals are reserved and others are not any more, nobody has to go; who goes tells the plan.
-    if old.going || (new.replicas >= old.replicas && new.reserved == old.reserved) {
+    if old.going {
         return Verdict::pass();
     }
-    let is_held = view.rules.mode == Mode::External && new.protection == Protection::Strict && !new.allows;
+    // Reserved ordinals that are another list need not take anybody; who goes says the plan.
+    let shrinks = new.replicas < old.replicas || new.reserved != old.reserved;
+    // Without its protection a set may go on with what was held back.
+    let lifted = new.protection != old.protection || new.allows != old.allows;
+    if !shrinks && (!lifted || !view.is_clear()) {
+        return Verdict::pass();
+    }
+    let is_held =
+        shrinks && view.rules.mode == Mode::External && new.protection == Protection::Strict && !new.allows;
     if !view.is_clear() {
         return match is_held {
             true => Verdict::refuse(Refusal::Blind {

@@ -44,6 +44,27 @@ fn who_stays_is_told_with_the_reason() {
 }
 
 #[test]
+fn who_goes_when_the_protection_is_lifted_is_told() {
+    let held = World::new("Strict", 1, &["Allocated", "None"]);
+    let lifted =
+        |annotation: &str, value: &str| held.edit(&json!({"metadata": {"annotations": {annotation: value}}}));
+    let wanted = ["goes, in this order: game-1 (None)"];
+    assert_eq!(lifted("gamewarden.dev/protection", "Prefer").warnings, wanted);
+    assert_eq!(lifted("gamewarden.dev/allow-removal", "true").warnings, wanted);
+    assert_eq!(lifted("note", "x"), Verdict::default());
+    // Who protects is refused nothing, whatever is to go.
+    let external = World { mode: Mode::External, ..World::new("Prefer", 1, &["Allocated", "None"]) };
+    let strict =
+        external.edit(&json!({"metadata": {"annotations": {"gamewarden.dev/protection": "Strict"}}}));
+    assert_eq!(said(&strict), "");
+    let lost = World { sight: LOST, ..held.clone() };
+    assert_eq!(
+        lost.edit(&json!({"metadata": {"annotations": {"gamewarden.dev/protection": "Off"}}})),
+        Verdict::default()
+    );
+}
+
+#[test]
 fn ten_names_are_told_and_then_a_count() {
     let world = World::new("Prefer", 25, &["None"; 25]);
     assert_eq!(
