@@ -10,6 +10,7 @@
 //!   server     one server: its pod, its GameServer, its state, its events
 //!   lifecycle  hooks that hold a pod, and updates in place
 //!   set        one set: which pods and GameServers to make, update and remove; its status
+//!   guard      which deletions and evictions are refused, and what is said about a scale-down
 //!   schedule   when which probe starts
 //!   admission  what is wrong with an object that somebody applies, and what to write instead
 //!   event      what is said about an object, once per occurrence
@@ -21,6 +22,7 @@
 
 pub mod admission;
 pub mod event;
+pub mod guard;
 pub mod lifecycle;
 pub mod merge_patch;
 pub mod names;

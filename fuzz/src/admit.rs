@@ -54,7 +54,7 @@ fn response(body: &[u8], request: &Request<'_>, phase: Phase, settings: Settings
     assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
     assert_eq!(answer["kind"], "AdmissionReview");
     let response = answer["response"].take();
-    assert_eq!(response["uid"], request.uid);
+    assert_eq!(response["uid"], *request.uid);
     let allowed = response["allowed"].as_bool().expect("allowed or not");
     let status = &response["status"];
     assert_eq!(allowed, status.is_null(), "who is refused is told why, and nobody else: {response:#}");

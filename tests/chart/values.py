@@ -239,6 +239,11 @@ for kind in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
         assert ("objectSelector" in webhook) == (rule["resources"] == ["pods"]), name
 renamed = render({"controller": {"serviceAccount": {"name": "mine"}}})
 assert "game-ops:mine" in json.dumps(renamed["MutatingWebhookConfiguration", "gamewarden"]), "the controller's account"
+exempt = [arg for arg in container("webhook", "args")(renamed) if arg.startswith("--exempt-users=")]
+assert exempt == ["--exempt-users=system:serviceaccount:$(POD_NAMESPACE):mine"], exempt
+# It sees what it guards, and may change nothing.
+[seen] = DEFAULT["ClusterRole", "gamewarden-webhook"]["rules"]
+assert sorted(seen["resources"]) == ["gameservers", "gameserversets"] and seen["verbs"] == ["list", "watch"], seen
 
 for role in ("controller", "webhook"):
     case("networkPolicy.enabled", True, exists("NetworkPolicy", f"gamewarden-{role}"), True)

@@ -130,6 +130,13 @@ impl Manifest {
         self
     }
 
+    /// With this protection of servers that are in use.
+    #[must_use]
+    pub fn protection(mut self, protection: &str) -> Self {
+        merge(&mut self.0, json!({"metadata": {"annotations": {"gamewarden.dev/protection": protection}}}));
+        self
+    }
+
     /// As YAML (JSON is YAML).
     #[must_use]
     pub fn text(&self) -> String {

@@ -1,6 +1,7 @@
 //! AdmissionReview, the envelope, from a verdict to the answer. Pure, and by the book.
 
 use gamewarden_api::admission::Finding;
+use gamewarden_api::guard::Refusal;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -145,6 +146,15 @@ impl Answer {
         )
     }
 
+    /// Refuses a request that would take a server which may be in use, or may do so.
+    #[must_use]
+    pub(crate) fn guarded(request: &Request<'_>, refusal: &Refusal) -> Self {
+        let (reason, code) = refusal.status();
+        let message = refusal.to_string();
+        // Without details: a Retry-After of ours would make the client repeat what a person has to decide on.
+        Self::refuse(request, Status { status: "Failure", message, reason, code, details: None })
+    }
+
     fn refuse(request: &Request<'_>, status: Status) -> Self {
         let mut answer = Self::allow(request);
         answer.response.allowed = false;
@@ -159,6 +169,13 @@ impl Answer {
         if let Some(left_out) = warnings.len().checked_sub(MOST_WARNINGS).filter(|count| *count > 0) {
             self.response.warnings.push(format!("and {left_out} more; `webhook check` shows all of them"));
         }
+        self
+    }
+
+    /// With what is to be known first.
+    #[must_use]
+    pub(crate) fn saying(mut self, first: Vec<String>) -> Self {
+        self.response.warnings.splice(0..0, first);
         self
     }
 

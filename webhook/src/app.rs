@@ -13,6 +13,7 @@ use axum::routing::any;
 use axum::{Json, Router};
 use gamewarden_api::admission::Settings;
 use http_body_util::BodyExt;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
@@ -21,7 +22,7 @@ use crate::judge::{self, Phase};
 use crate::memory::{self, Budget, Share};
 use crate::metrics::Path;
 use crate::review;
-use crate::{Refusal, WebhookMetrics};
+use crate::{Guard, Refusal, WebhookMetrics};
 
 /// A review carries object and oldObject. etcd keeps at most 1.5 MiB of each, but as JSON an object
 /// may be larger than it is stored, and the API server takes requests of up to 3 MiB: twice that,
@@ -58,18 +59,29 @@ struct App {
     processors: Arc<Semaphore>,
 }
 
-/// From a body to its answer; pure.
+/// From a body to its answer.
 pub type Judge = Arc<dyn Fn(&[u8], Phase) -> Result<Answer, Refusal> + Send + Sync>;
 
 /// The rules of admission, in an installation with these settings.
 #[must_use]
 pub fn rules(settings: Settings) -> Judge {
+    guarded_rules(settings, None)
+}
+
+/// The same, with a guard of servers that are in use where there is one. It is pure but for that.
+#[must_use]
+pub fn guarded_rules(settings: Settings, guard: Option<Guard>) -> Judge {
+    let guarded = move |request: &review::Request<'_>, object: Option<&Value>| {
+        guard.as_ref().and_then(|guard| guard.judge(request, object))
+    };
     Arc::new(move |body, phase| {
         // Most are small. What cannot be read at once is read with more care below.
         if body.len() <= SMALL
             && let Ok((request, object)) = review::decode_with_object(body)
         {
-            return Ok(judge::answer_with_object(&request, object, phase, &settings));
+            let verdict = guarded(&request, object.as_ref());
+            let answer = judge::answer_with_object(&request, object, phase, &settings);
+            return Ok(Guard::add(answer, &request, verdict, phase));
         }
         let request = review::decode(body)?;
         // Each by itself: what can be made can be changed.
@@ -78,13 +90,20 @@ pub fn rules(settings: Settings) -> Judge {
         {
             return Err(Refusal::TooManyValues);
         }
-        Ok(judge::answer(&request, phase, &settings))
+        let answer = judge::answer(&request, phase, &settings);
+        // After that, so that no more than two objects are held at once.
+        let verdict = guarded(&request, None);
+        Ok(Guard::add(answer, &request, verdict, phase))
     })
+}
+
+fn processors() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
 }
 
 /// The application: POST `/validate` and `/mutate`.
 pub fn router(metrics: WebhookMetrics, limits: RequestLimits, judge: Judge) -> Router {
-    let processors = Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZero::get)));
+    let processors = Arc::new(Semaphore::new(processors()));
     let budget = Budget::new(limits.memory);
     let app = App { metrics, budget, timeout: limits.timeout, judge, processors };
     let review = |phase| {
@@ -176,3 +195,7 @@ fn check_head(request: &Request) -> Result<(), Refusal> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+#[path = "app_tests.rs"]
+mod tests;

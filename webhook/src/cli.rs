@@ -6,7 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use clap::{Args, Parser, Subcommand};
+use gamewarden_api::admission::Settings;
+use gamewarden_api::guard::Rules;
 use gamewarden_certs::{
     Follower, IssueError, Served, ServedMetrics, ServerConfigError, dns_names, self_signed, server_config,
     server_config_with,
@@ -15,10 +18,13 @@ use gamewarden_runtime::{Process, RuntimeArgs};
 use jiff::Timestamp;
 use kube::Client;
 use kube::config::InferConfigError;
+use rustls::ServerConfig;
 
+use crate::cache::{CacheMetrics, Known};
+use crate::metrics::GuardMetrics;
 use crate::rules::RulesArgs;
 use crate::server::{Limits, Server};
-use crate::{WebhookMetrics, app, check::CheckArgs};
+use crate::{Guard, WebhookMetrics, app, check::CheckArgs};
 
 /// The validity of a certificate of this process alone, which nobody is told to trust.
 const TRIAL_VALIDITY: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -61,6 +67,11 @@ struct ServeArgs {
     #[arg(long, default_value = "gamewarden-webhook", value_name = "NAME")]
     service: String,
 
+    /// Who is never refused, besides kubelets and Kubernetes' own controllers: the accounts of Gamewarden's controller and
+    /// prober, as `system:serviceaccount:gamewarden-system:gamewarden-controller`
+    #[arg(long, value_name = "USER", value_delimiter = ',')]
+    exempt_users: Vec<String>,
+
     #[command(flatten)]
     rules: RulesArgs,
 
@@ -81,7 +92,7 @@ enum ServeError {
     Config(#[from] InferConfigError),
     #[error("cannot make a client")]
     Client(#[from] Box<kube::Error>),
-    #[error("nothing follows the Secret any more")]
+    #[error("nothing follows the Secret, or the cluster, any more")]
     Followed,
 }
 
@@ -103,35 +114,51 @@ async fn serve(args: ServeArgs, process: Process) -> Result<(), ServeError> {
     let listening = process.health.readiness("listener");
     let metrics = process.metrics.register(WebhookMetrics::registered);
     let limits = Limits::default();
-    let router = app::router(metrics, limits.request, app::rules(args.rules.into()));
+    let settings: Settings = args.rules.into();
     let names = dns_names(&args.service, &args.namespace);
-    let served = Served::new();
-    let tls = match args.certificate_secret {
-        None => server_config(&self_signed(&names, Timestamp::now(), TRIAL_VALIDITY)?)?,
-        Some(_) => server_config_with(Arc::new(served.clone()))?,
-    };
-    let server = Server::bind(args.addr, tls, router, limits)
-        .await
-        .map_err(|source| ServeError::Listen { addr: args.addr, source })?;
     let Some(secret) = args.certificate_secret else {
-        tracing::warn!("no --certificate-secret: serving a certificate of this process alone");
+        tracing::warn!(
+            "no --certificate-secret: serving a certificate of this process alone, guarding no servers"
+        );
+        let tls = server_config(&self_signed(&names, Timestamp::now(), TRIAL_VALIDITY)?)?;
+        let router = app::router(metrics, limits.request, app::rules(settings));
+        let server = bind(args.addr, tls, router, limits).await?;
         listening.set(true);
         server.serve(&process.shutdown).await;
         return Ok(());
     };
+    let known = Known::default();
+    let rules = Rules { mode: settings.mode, exempt: args.exempt_users };
+    let guard = Guard::new(rules, known.clone(), process.metrics.register(GuardMetrics::registered));
+    let served = Served::new();
+    let tls = server_config_with(Arc::new(served.clone()))?;
+    let router = app::router(metrics, limits.request, app::guarded_rules(settings, Some(guard)));
+    let server = bind(args.addr, tls, router, limits).await?;
     let certificate = process.health.readiness("certificate");
+    let filled = process.health.readiness("cache");
     // The first is the one by which API servers call.
     let names = names.into_iter().take(1).collect();
     let follower = Follower { served, names, metrics: process.metrics.register(ServedMetrics::registered) };
+    let counted = process.metrics.register(|registry| CacheMetrics::registered(registry, &known));
     let client = client().await?;
     listening.set(true);
-    // The certificate is followed to the end of the drain: what is asked until then is answered.
+    // Certificate and cluster are followed to the end of the drain: what is asked until then is answered.
     tokio::select! {
         () = server.serve(&process.shutdown) => Ok(()),
-        () = follower.run(client, &args.namespace, &secret, |valid| certificate.set(valid)) => {
+        () = follower.run(client.clone(), &args.namespace, &secret, |valid| certificate.set(valid)) => {
             Err(ServeError::Followed)
         }
+        () = known.follow(client, &filled, &counted) => Err(ServeError::Followed),
     }
+}
+
+async fn bind(
+    addr: SocketAddr,
+    tls: ServerConfig,
+    router: Router,
+    limits: Limits,
+) -> Result<Server, ServeError> {
+    Server::bind(addr, tls, router, limits).await.map_err(|source| ServeError::Listen { addr, source })
 }
 
 async fn client() -> Result<Client, ServeError> {

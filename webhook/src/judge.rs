@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The group of the objects that there are rules for.
-const GROUP: &str = "game.kruise.io";
+pub(crate) const GROUP: &str = "game.kruise.io";
 
 /// Which webhook is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
+use gamewarden_api::guard::Target;
+
 use crate::{Refusal, judge::Phase};
 
 /// Where a request went.
@@ -138,5 +140,76 @@ impl WebhookMetrics {
         };
         self.requests.get_or_create(&RequestLabels { path, outcome }).inc();
         self.duration.get_or_create(&DurationLabels { path }).observe(took.as_secs_f64());
+    }
+}
+
+/// What a request is about that the guard judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Guarded {
+    Set,
+    Scale,
+    Server,
+    Pod,
+    Eviction,
+}
+
+impl Guarded {
+    const ALL: [Self; 5] = [Self::Set, Self::Scale, Self::Server, Self::Pod, Self::Eviction];
+}
+
+impl From<Target> for Guarded {
+    fn from(target: Target) -> Self {
+        match target {
+            Target::Set => Self::Set,
+            Target::Scale => Self::Scale,
+            Target::Server => Self::Server,
+            Target::Pod => Self::Pod,
+            Target::Eviction => Self::Eviction,
+        }
+    }
+}
+
+impl EncodeLabelValue for Guarded {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> Result<(), fmt::Error> {
+        let value = match self {
+            Self::Set => "gameserversets",
+            Self::Scale => "gameserversets/scale",
+            Self::Server => "gameservers",
+            Self::Pod => "pods",
+            Self::Eviction => "pods/eviction",
+        };
+        value.encode(encoder)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GuardedLabels {
+    resource: Guarded,
+}
+
+/// The guard's metrics. Clones share their values.
+#[derive(Debug, Clone)]
+pub(crate) struct GuardMetrics {
+    unguarded: Family<GuardedLabels, Counter>,
+}
+
+impl GuardMetrics {
+    /// New metrics, registered as `gamewarden_webhook_unguarded_requests_total{resource}`.
+    pub(crate) fn registered(registry: &mut Registry) -> Self {
+        let metrics = Self { unguarded: Family::default() };
+        registry.register(
+            "gamewarden_webhook_unguarded_requests",
+            "Requests that were let through although it could not be told what they would take",
+            metrics.unguarded.clone(),
+        );
+        for resource in Guarded::ALL {
+            // There from the beginning, so that the first one is an increase.
+            drop(metrics.unguarded.get_or_create(&GuardedLabels { resource }));
+        }
+        metrics
+    }
+
+    pub(crate) fn unguarded(&self, target: Target) {
+        self.unguarded.get_or_create(&GuardedLabels { resource: target.into() }).inc();
     }
 }

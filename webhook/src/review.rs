@@ -31,9 +31,21 @@ pub struct Request<'a, Object = &'a RawValue> {
     /// The object's name; empty while it has none, and for deletions of a collection.
     #[serde(borrow, default)]
     pub name: Cow<'a, str>,
+    /// Where the object is.
+    #[serde(borrow, default)]
+    pub namespace: Cow<'a, str>,
     /// What is done to it.
     #[serde(default)]
     pub operation: Operation,
+    /// Who asks.
+    #[serde(borrow, default)]
+    pub user_info: UserInfo<'a>,
+    /// Whether nothing is to happen.
+    #[serde(default)]
+    pub dry_run: Option<bool>,
+    /// How it is to be done: CreateOptions, UpdateOptions or DeleteOptions.
+    #[serde(borrow, default)]
+    pub options: Option<&'a RawValue>,
     /// The object as it would be.
     #[serde(default = "none")]
     pub object: Option<Object>,
@@ -51,6 +63,10 @@ impl Default for Request<'_> {
             resource: Resource::default(),
             sub_resource: Cow::default(),
             name: Cow::default(),
+            namespace: Cow::default(),
+            user_info: UserInfo::default(),
+            dry_run: None,
+            options: None,
             operation: Operation::default(),
             object: None,
             old_object: None,
@@ -80,6 +96,18 @@ pub struct Resource<'a> {
     /// The plural.
     #[serde(borrow)]
     pub resource: Cow<'a, str>,
+}
+
+/// Who asks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, expecting = "an object as userInfo")]
+pub struct UserInfo<'a> {
+    /// The name of the user or ServiceAccount.
+    #[serde(borrow)]
+    pub username: Cow<'a, str>,
+    /// Their groups, if the API server knows any.
+    #[serde(borrow)]
+    pub groups: Option<Vec<Cow<'a, str>>>,
 }
 
 /// What is done to an object.
@@ -134,9 +162,31 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Malformed> {
 /// # Errors
 /// As [`decode`], and what is wrong with the object.
 pub fn decode_with_object(body: &[u8]) -> Result<(Request<'_>, Option<Value>), Malformed> {
-    let Request { uid, kind, resource, sub_resource, name, operation, object, old_object } = decode_as(body)?;
-    let request = Request { uid, kind, resource, sub_resource, name, operation, object: None, old_object };
-    Ok((request, object))
+    let mut read: Request<'_, Value> = decode_as(body)?;
+    let object = read.object.take();
+    Ok((read.without_object(), object))
+}
+
+impl<'a> Request<'a, Value> {
+    /// The same, of which the object has been taken.
+    fn without_object(self) -> Request<'a> {
+        let Self { uid, kind, resource, sub_resource, name, namespace, operation, .. } = self;
+        let Self { user_info, dry_run, options, old_object, .. } = self;
+        Request {
+            uid,
+            kind,
+            resource,
+            sub_resource,
+            name,
+            namespace,
+            operation,
+            user_info,
+            dry_run,
+            options,
+            object: None,
+            old_object,
+        }
+    }
 }
 
 fn decode_as<'a, Object>(body: &'a [u8]) -> Result<Request<'a, Object>, Malformed>

@@ -32,7 +32,9 @@ fn what_is_needed_is_read_and_the_rest_is_skipped() {
         request.resource,
         Resource { group: "game.kruise.io".into(), resource: "gameserversets".into() }
     );
-    assert_eq!((request.sub_resource.as_str(), request.name.as_str()), ("scale", "minecraft"));
+    assert_eq!((&*request.sub_resource, &*request.name), ("scale", "minecraft"));
+    assert_eq!((&*request.namespace, &*request.user_info.username), ("games", "me"));
+    assert_eq!((request.user_info.groups, request.dry_run), (None, Some(true)));
     assert_eq!(request.object.unwrap().get(), r#"{"spec":{"replicas":1}}"#);
     assert!(request.old_object.is_none());
 }

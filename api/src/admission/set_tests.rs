@@ -585,3 +585,22 @@ fn whatever_is_there_is_answered() {
         }
     }
 }
+
+#[test]
+fn a_protection_is_one_of_three() {
+    let judged = |protection: Value| {
+        let mut set = set(&json!({}));
+        set["metadata"]["annotations"] = json!({"gamewarden.dev/protection": protection});
+        said(&set)
+    };
+    for known in ["Prefer", "Strict", "Off"] {
+        assert_eq!(judged(json!(known)), [""; 0], "{known}");
+    }
+    let place = "metadata.annotations[gamewarden.dev/protection]";
+    for (text, near) in
+        [("strict", "; did you mean \"Strict\"?"), ("Prefered", "; did you mean \"Prefer\"?"), ("yes", "")]
+    {
+        let wanted = format!("{place}: {text:?} is not known (known: Prefer, Strict, Off){near}");
+        assert_eq!(judged(json!(text)), [wanted]);
+    }
+}

@@ -41,3 +41,5 @@ pub use claim::{Claim, Phase};
 pub use patch::{Look, claimed_patch, given_back, is_withdrawn, turned_patch, withdraw_pod};
 pub use protect::{Protection, is_guarded, is_removable};
 pub use step::{COMMIT_LASTS, LOOK_LASTS, Seen, Step, is_skipped, step};
+
+pub(crate) use protect::{allows_removal, is_free};

@@ -1,5 +1,7 @@
 //! Which servers are protected: `gamewarden.dev/protection` on the set (design §4).
 
+use std::collections::BTreeMap;
+
 use crate::{GameServer, GameServerSet, names, types::OpsState};
 
 /// What a set asks for.
@@ -23,7 +25,13 @@ impl Protection {
     /// admission refuses it.
     #[must_use]
     pub fn of(set: &GameServerSet) -> Self {
-        let text = set.metadata.annotations.as_ref().and_then(|all| all.get(names::PROTECTION));
+        Self::written(set.metadata.annotations.as_ref())
+    }
+
+    /// That of a set with these annotations.
+    #[must_use]
+    pub(crate) fn written(annotations: Option<&BTreeMap<String, String>>) -> Self {
+        let text = annotations.and_then(|all| all.get(names::PROTECTION));
         text.and_then(|text| Self::parse(text)).unwrap_or_default()
     }
 
@@ -38,13 +46,19 @@ impl Protection {
 /// Whether a server of a Strict set may go: nobody needs it, or somebody has said that it may.
 #[must_use]
 pub fn is_removable(set: &GameServerSet, server: Option<&GameServer>) -> bool {
-    let allowed = |annotations: Option<&std::collections::BTreeMap<String, String>>| {
-        annotations.and_then(|all| all.get(names::ALLOW_REMOVAL)).is_some_and(|text| text == "true")
-    };
-    let state = server.and_then(|server| server.spec.ops_state.as_ref());
-    matches!(state, Some(OpsState::WaitToBeDeleted | OpsState::Kill))
-        || allowed(set.metadata.annotations.as_ref())
-        || allowed(server.and_then(|server| server.metadata.annotations.as_ref()))
+    server.and_then(|server| server.spec.ops_state.as_ref()).is_some_and(is_free)
+        || allows_removal(set.metadata.annotations.as_ref())
+        || allows_removal(server.and_then(|server| server.metadata.annotations.as_ref()))
+}
+
+/// Whether nobody needs a server of this state.
+pub(crate) fn is_free(state: &OpsState) -> bool {
+    matches!(state, OpsState::WaitToBeDeleted | OpsState::Kill)
+}
+
+/// Whether somebody has said that the server, or all of the set, may go.
+pub(crate) fn allows_removal(annotations: Option<&BTreeMap<String, String>>) -> bool {
+    annotations.and_then(|all| all.get(names::ALLOW_REMOVAL)).is_some_and(|text| text == "true")
 }
 
 /// Whether the server must not be evicted: its set is Strict, and it may be in use.

@@ -13,6 +13,7 @@ mod crowd;
 mod documentation;
 mod failover;
 mod failures;
+mod guard;
 mod hand_edits;
 mod handlers;
 mod in_place;

@@ -73,7 +73,13 @@ async fn the_webhook_tells_what_it_was_asked() -> Result<()> {
         assert!(refusal.contains("there are /validate and /mutate here"), "{refusal}");
     }
     for text in scrape(&client, "webhook").await? {
-        for family in ["gamewarden_build", "process_cpu_seconds", "gamewarden_webhook_requests"] {
+        for family in [
+            "gamewarden_build",
+            "process_cpu_seconds",
+            "gamewarden_webhook_requests",
+            "gamewarden_webhook_cache_age_seconds",
+            "gamewarden_webhook_unguarded_requests",
+        ] {
             assert!(has(&text, family), "{family} is missing in\n{text}");
         }
     }
