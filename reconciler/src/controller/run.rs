@@ -96,6 +96,7 @@ pub async fn run(
             servers: stores.servers.clone(),
             nodes: stores.nodes.clone(),
             changed: changes.any(),
+            claims: queues.claims,
             news: changes.servers(),
             notes,
             results: results.clone(),

@@ -7,7 +7,7 @@ use std::{
 
 use gamewarden_api::{
     GameServer, GameServerSet, names,
-    removal::{Protection, is_guarded},
+    removal::{Claim, Phase, Protection, is_guarded},
     server::owner_set,
 };
 use k8s_openapi::api::{
@@ -146,6 +146,9 @@ impl Seen {
             Change::Applied(server) => {
                 index.apply(server);
                 self.count([server], false);
+                if Claim::any(server).is_some_and(|claim| claim.phase == Phase::Claimed) {
+                    self.changes.claim(server);
+                }
                 server
             }
             Change::Deleted(server) => {

@@ -3,7 +3,7 @@
 use std::{convert::identity, fmt::Debug, sync::Arc};
 
 use futures::{StreamExt, channel::mpsc};
-use gamewarden_api::{GameServerSet, names, server::conditions};
+use gamewarden_api::{GameServer, GameServerSet, names, server::conditions};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -29,6 +29,7 @@ use super::{
 pub struct Changes {
     sets: mpsc::UnboundedSender<ObjectRef<GameServerSet>>,
     pods: mpsc::UnboundedSender<ObjectRef<Pod>>,
+    claims: mpsc::UnboundedSender<Arc<GameServer>>,
     any: Arc<Notify>,
 }
 
@@ -37,20 +38,28 @@ pub struct Changes {
 pub(super) struct Queues {
     pub(super) sets: mpsc::UnboundedReceiver<ObjectRef<GameServerSet>>,
     pub(super) pods: mpsc::UnboundedReceiver<ObjectRef<Pod>>,
+    /// GameServers that are claimed: for the prober, which looks at them at once.
+    pub(super) claims: mpsc::UnboundedReceiver<Arc<GameServer>>,
 }
 
 impl Changes {
     pub(super) fn new() -> (Self, Queues) {
         let (sets, set_queue) = mpsc::unbounded();
         let (pods, pod_queue) = mpsc::unbounded();
-        let changes = Self { sets, pods, any: Arc::new(Notify::new()) };
-        (changes, Queues { sets: set_queue, pods: pod_queue })
+        let (claims, claim_queue) = mpsc::unbounded();
+        let changes = Self { sets, pods, claims, any: Arc::new(Notify::new()) };
+        (changes, Queues { sets: set_queue, pods: pod_queue, claims: claim_queue })
     }
 
     /// Wakes whoever works on everything at once (the prober).
     #[must_use]
     pub fn any(&self) -> Arc<Notify> {
         Arc::clone(&self.any)
+    }
+
+    /// Hands a claimed GameServer over. A queue that is gone belongs to a prober that has shut down.
+    pub(super) fn claim(&self, server: &GameServer) {
+        let _ = self.claims.unbounded_send(Arc::new(server.clone()));
     }
 
     /// Queues servers by their pods.

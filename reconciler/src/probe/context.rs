@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::channel::mpsc::UnboundedSender;
+use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender};
 use gamewarden_api::{GameServer, GameServerSet, schedule::Hosts};
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -30,6 +30,8 @@ pub struct Context<P> {
     pub nodes: Store<Node>,
     /// Told (`notify_waiters`) of every change of these stores.
     pub changed: Arc<Notify>,
+    /// GameServers that are claimed, as the watch shows them: what is to be looked at once more.
+    pub claims: UnboundedReceiver<Arc<GameServer>>,
     /// Takes the pods of which `results` has news.
     pub news: UnboundedSender<ObjectRef<Pod>>,
     /// Takes what people are to be told.

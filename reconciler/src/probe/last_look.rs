@@ -34,6 +34,7 @@ use super::{
     awake::{awake, tolerated},
     metrics::{LookLabels, LookResult},
     targets::{Key, Targets, server_of},
+    verdict::speaks_for,
     what::What,
 };
 use crate::write::{WriteError, Writer};
@@ -61,36 +62,47 @@ pub(super) struct Looks {
 }
 
 impl Looks {
-    /// Looks at all servers that are claimed, all at once.
-    pub(super) fn start<P: Prober>(&mut self, targets: &Targets, servers: &Store<GameServer>, prober: &P) {
+    /// Looks at all servers that are claimed and have not been looked at for that, all at once.
+    pub(super) fn start_all<P: Prober>(
+        &mut self,
+        targets: &Targets,
+        servers: &Store<GameServer>,
+        prober: &P,
+    ) {
         for server in servers.state() {
-            let Some((pod_uid, claim)) = claimed(&server).filter(|(_, claim)| claim.phase == Phase::Claimed)
-            else {
-                continue;
-            };
-            if self.asked.get(&*pod_uid) == Some(&claim.id) {
-                continue;
-            }
-            let keys = claim
-                .look
-                .iter()
-                .map(|quality| Key { pod_uid: Arc::clone(&pod_uid), quality: quality.as_str().into() });
-            let asks: Option<Vec<_>> =
-                keys.map(|key| Some((key.clone(), targets.scheduled.get(&key)?))).collect();
-            // One that has no turn now (its container starts, say) cannot be asked.
-            let Some(asks) = asks else { continue };
-            let Some(pod) = asks.first().map(|(_, scheduled)| scheduled.pod.clone()) else { continue };
-            let each = asks.into_iter().map(|(key, scheduled)| {
-                let (what, timeout, prober) =
-                    (scheduled.what.clone(), scheduled.settings.timeout, prober.clone());
-                async move { (key, ask(&prober, &what, timeout).await) }
-            });
-            let each: Vec<_> = each.collect();
-            self.asked.insert(Arc::clone(&pod_uid), claim.id.clone());
-            self.tasks.spawn(async move {
-                Found { pod, pod_uid, claim: claim.id, outcomes: join_all(each).await }
-            });
+            self.start(targets, &server, prober);
         }
+    }
+
+    /// Looks at a server, if it is claimed and has not been looked at for that. One that has no turn now (its container
+    /// starts, say) cannot be asked.
+    pub(super) fn start<P: Prober>(&mut self, targets: &Targets, server: &GameServer, prober: &P) {
+        let Some(claim) = Claim::any(server).filter(|claim| claim.phase == Phase::Claimed) else { return };
+        if self.asked.get(&*claim.pod) == Some(&claim.id) || !speaks_for(server, &claim.pod) {
+            return;
+        }
+        let pod_uid: Arc<str> = claim.pod.as_str().into();
+        let keys = claim
+            .look
+            .iter()
+            .map(|quality| Key { pod_uid: Arc::clone(&pod_uid), quality: quality.as_str().into() });
+        let asks: Option<Vec<_>> =
+            keys.map(|key| Some((key.clone(), targets.scheduled.get(&key)?))).collect();
+        let Some(asks) = asks else { return };
+        let Some(pod) = asks.first().map(|(_, scheduled)| scheduled.pod.clone()) else { return };
+        // Anybody may write the annotation: it has nobody asked but the server that it is on.
+        if server_of(&pod.name, pod.namespace.as_deref()) != ObjectRef::from_obj(server) {
+            return;
+        }
+        let each = asks.into_iter().map(|(key, scheduled)| {
+            let (what, timeout, prober) =
+                (scheduled.what.clone(), scheduled.settings.timeout, prober.clone());
+            async move { (key, ask(&prober, &what, timeout).await) }
+        });
+        let each: Vec<_> = each.collect();
+        self.asked.insert(Arc::clone(&pod_uid), claim.id.clone());
+        self.tasks
+            .spawn(async move { Found { pod, pod_uid, claim: claim.id, outcomes: join_all(each).await } });
     }
 
     /// Resolves when a look has ended; never while there is none. Cancelling it loses nothing.
@@ -108,12 +120,6 @@ impl Looks {
     pub(super) fn forget(&mut self, pod_uid: &str) {
         self.asked.remove(pod_uid);
     }
-}
-
-/// The claim on a server's pod, with the pod's uid.
-fn claimed(server: &GameServer) -> Option<(Arc<str>, Claim)> {
-    let claim = Claim::any(server)?;
-    Some((claim.pod.as_str().into(), claim))
 }
 
 async fn ask<P: Prober>(prober: &P, what: &What, timeout: std::time::Duration) -> Outcome {

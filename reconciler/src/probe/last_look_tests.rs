@@ -3,10 +3,11 @@
 use gamewarden_api::{
     GameServer,
     quality::made_removable_by,
-    removal::{Claim, Phase, claimed_patch},
+    removal::{Claim, Look, Phase, claimed_patch},
     types::ServiceQuality,
 };
 use jiff::Timestamp;
+use kube::ResourceExt;
 use serde_json::{Value, json};
 use tokio::time::Duration;
 
@@ -51,6 +52,7 @@ async fn claim(it: &mut Fixture) {
         object["metadata"]["resourceVersion"] = json!((version + 1).to_string());
     }
     it.watch();
+    let _ = it.claims.unbounded_send(std::sync::Arc::new(object(it)));
 }
 
 fn phase(it: &Fixture) -> Option<Phase> {
@@ -62,8 +64,8 @@ async fn a_claim_is_answered_at_once_and_past_the_schedule() {
     let mut it = found_idle_every(600).await;
     let (starts, written) = (it.starts(), it.server.written());
     claim(&mut it).await;
-    // Longer than changes are gathered for.
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    // Less than changes are gathered for.
+    tokio::time::sleep(Duration::from_millis(10)).await;
     assert_eq!(it.starts(), starts + 1);
     assert_eq!(phase(&it), Some(Phase::Looked));
     assert_eq!(it.server.written(), written + 1);
@@ -128,4 +130,37 @@ async fn an_answer_that_comes_upon_another_state_is_not_written() {
     }
     seconds(2).await;
     assert_eq!(phase(&it), None);
+}
+
+/// As after a start: the watch has told of the claim before anybody listened.
+#[tokio::test(start_paused = true)]
+async fn a_claim_that_is_found_in_the_store_is_answered_too() {
+    let mut it = found_idle_every(600).await;
+    let (claims, _) = futures::channel::mpsc::unbounded();
+    it.claims = claims;
+    let starts = it.starts();
+    claim(&mut it).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!((it.starts(), phase(&it)), (starts + 1, Some(Phase::Looked)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_on_another_pod_has_nobody_asked() {
+    let it = found_idle_every(600).await;
+    let starts = it.starts();
+    let mut other = object(&it);
+    other.metadata.name = Some("game-7".into());
+    let patch = claimed_patch(
+        &other,
+        "pod-uid",
+        &Look { qualities: vec!["idle".into()], ..Look::default() },
+        false,
+        Timestamp::now(),
+    );
+    let text =
+        patch.unwrap()["metadata"]["annotations"]["gamewarden.dev/removal"].as_str().unwrap().to_owned();
+    other.annotations_mut().insert("gamewarden.dev/removal".to_owned(), text);
+    let _ = it.claims.unbounded_send(std::sync::Arc::new(other));
+    seconds(10).await;
+    assert_eq!(it.starts(), starts);
 }

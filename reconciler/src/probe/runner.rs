@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures::StreamExt;
 use gamewarden_api::{
     GameServer,
     quality::{Looked, Verdict, looked},
@@ -108,7 +109,9 @@ enum Happened {
     Ended(Result<Id, JoinError>),
     /// They have their turn to be said.
     Turn(BTreeSet<Key>),
-    /// A server that is to be removed has been looked at once more.
+    /// A server is to be removed, and to be looked at before.
+    Claimed(Arc<GameServer>),
+    /// It has been looked at once more.
     Looked(Found),
 }
 
@@ -182,6 +185,8 @@ impl<P: Prober> Runner<P> {
             Some((id, report)) = self.reports.recv() => Happened::Reported(id, report),
             Some(ended) = self.probes.join_next_with_id() => Happened::Ended(ended.map(|(id, ())| id)),
             keys = self.writes.turn() => Happened::Turn(keys),
+            // Not with other changes: what is found is old by as long as it waits.
+            Some(server) = self.context.claims.next() => Happened::Claimed(server),
             found = self.looks.next() => Happened::Looked(found),
         }
     }
@@ -195,6 +200,7 @@ impl<P: Prober> Runner<P> {
                     self.say(&key);
                 }
             }
+            Happened::Claimed(server) => self.looks.start(&self.targets, &server, &self.context.prober),
             Happened::Looked(found) => self.looked(found),
         }
     }
@@ -225,7 +231,7 @@ impl<P: Prober> Runner<P> {
         for key in self.targets.new_servers(&self.context.servers) {
             self.say(&key);
         }
-        self.looks.start(&self.targets, &self.context.servers, &self.context.prober);
+        self.looks.start_all(&self.targets, &self.context.servers, &self.context.prober);
         while self.answers.try_join_next().is_some() {}
     }
 

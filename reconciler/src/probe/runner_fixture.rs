@@ -6,7 +6,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use gamewarden_api::{quality::Outcome, schedule::Hosts};
+use gamewarden_api::{GameServer, quality::Outcome, schedule::Hosts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
 use prometheus_client::registry::Registry;
@@ -99,6 +99,7 @@ pub(super) struct Fixture {
     pub(super) stores: Stores,
     pub(super) server: Server,
     pub(super) changed: Arc<Notify>,
+    pub(super) claims: futures::channel::mpsc::UnboundedSender<Arc<GameServer>>,
     pub(super) results: Results,
     pub(super) notes: mpsc::Receiver<Note>,
     pub(super) news: futures::channel::mpsc::UnboundedReceiver<ObjectRef<Pod>>,
@@ -120,6 +121,7 @@ impl Fixture {
             (Arc::new(Notify::new()), Results::default(), CancellationToken::new());
         let (sender, notes) = mpsc::channel(16);
         let (queue, news) = futures::channel::mpsc::unbounded();
+        let (claims, claimed) = futures::channel::mpsc::unbounded();
         let context = Context {
             writer: crate::write::Writer::new(server.client()),
             prober: prober.clone(),
@@ -128,6 +130,7 @@ impl Fixture {
             servers: stores.servers.store.clone(),
             nodes: kube::runtime::reflector::store().0,
             changed: Arc::clone(&changed),
+            claims: claimed,
             news: queue,
             notes: sender,
             results: results.clone(),
@@ -136,7 +139,7 @@ impl Fixture {
             max_in_flight: 2,
         };
         let run = tokio::spawn(run(context, shutdown.clone()));
-        Self { prober, stores, server, changed, results, notes, news, shutdown, run }
+        Self { prober, stores, server, changed, claims, results, notes, news, shutdown, run }
     }
 
     pub(super) fn does(&self, does: Does) {
