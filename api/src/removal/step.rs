@@ -11,6 +11,9 @@ pub const COMMIT_LASTS: SignedDuration = SignedDuration::from_secs(2);
 /// is looked at afresh.
 pub const LOOK_LASTS: SignedDuration = SignedDuration::from_secs(2);
 
+/// How soon after it was due a missing answer is noted by who waits for it.
+const NOTED: SignedDuration = SignedDuration::from_secs(5);
+
 /// How far the clocks of two controllers may be apart. A time that is further ahead is not waited for.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);
 
@@ -81,6 +84,8 @@ pub fn step(seen: &Seen<'_>) -> Step {
         _ if !seen.wanted || !is_as_decided(claim, seen) => Step::GiveBack,
         Phase::Claimed => match claim.due {
             Some(due) if seen.now <= due && seen.now >= since - SKEW => Step::Wait(due),
+            // Nobody was there to ask, or to hear: that says nothing of the server.
+            Some(due) if seen.now.duration_since(due) > NOTED => Step::Claim,
             _ => Step::Unanswered,
         },
         Phase::Looked if is_within(since, LOOK_LASTS, seen.now) => Step::Commit,
@@ -146,6 +151,8 @@ mod tests {
             (None, false, false, 0, Step::Nothing),
             (Some(Claimed), true, false, 7, Step::Wait(at(7))),
             (Some(Claimed), true, false, 8, Step::Unanswered),
+            (Some(Claimed), true, false, 12, Step::Unanswered),
+            (Some(Claimed), true, false, 13, Step::Claim),
             (Some(Claimed), true, false, -3, Step::Unanswered),
             (Some(Claimed), false, false, 1, Step::GiveBack),
             (Some(Looked), true, false, 2, Step::Commit),
