@@ -39,6 +39,8 @@ mod in_place_tests;
 #[cfg(test)]
 mod plan_tests;
 #[cfg(test)]
+mod removal_properties;
+#[cfg(test)]
 mod removal_tests;
 #[cfg(test)]
 mod update_tests;
