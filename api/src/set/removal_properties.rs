@@ -322,12 +322,11 @@ impl World {
     }
 }
 
+/// Not reserved, rank of the state, did not answer, priority, ordinal: the lower, the sooner.
+type Place = (bool, u8, bool, Reverse<i64>, Reverse<u32>);
+
 /// When the turn of a server comes. Said here once more, as the plan is not to be its own judge. `None`: it is not there.
-fn turn(
-    set: &GameServerSet,
-    view: &Cluster,
-    name: &str,
-) -> Option<(bool, u8, bool, Reverse<i64>, Reverse<u32>)> {
+fn turn(set: &GameServerSet, view: &Cluster, name: &str) -> Option<Place> {
     let uid = name.replace("game-", "pod-uid-");
     let there = view.pods.iter().any(|pod| pod["metadata"]["name"] == *name) && !view.removed.contains(&uid);
     let server = view.servers.iter().find(|server| there && server["metadata"]["name"] == *name)?;
