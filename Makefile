@@ -67,7 +67,7 @@ unit: ## Unit and property tests, without a cluster
 	@$(nextest) --workspace --exclude gamewarden-tests
 
 .PHONY: model
-model: ## Explore all that can happen to three servers that go (make unit: to one and to two)
+model: ## Explore more of what can happen to servers that go than make unit does
 	@$(nextest) -p gamewarden-api --run-ignored only --no-capture removal::model::
 
 .PHONY: e2e

@@ -122,6 +122,18 @@ proptest! {
         prop_assert_eq!(Some(plan.seats), seats);
     }
 
+    /// I4: who sees only some of the servers takes nobody whom the whole would not lose.
+    #[test]
+    fn i4_who_sees_less_removes_nobody_else(
+        mut world in world(),
+        unseen in prop::collection::btree_set(0u32..12, 0..6),
+    ) {
+        let all: BTreeSet<u32> = world.plan().remove.iter().map(|leave| leave.ordinal).collect();
+        world.servers.retain(|ordinal, _| !unseen.contains(ordinal));
+        let few: BTreeSet<u32> = world.plan().remove.iter().map(|leave| leave.ordinal).collect();
+        prop_assert!(few.is_subset(&all), "{:?} {:?}", few, all);
+    }
+
     /// A name is never used twice, a reserved ordinal never, and the bound holds.
     #[test]
     fn what_is_created_is_free(mut world in world(), blocked in prop::collection::btree_set(0u32..14, 0..4)) {

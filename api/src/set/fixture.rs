@@ -16,6 +16,7 @@ use crate::{
 pub(super) const NOW: &str = "2026-01-01T01:00:00Z";
 
 /// A set `game` with its pods and GameServers; the set remembers its ordinals unless told otherwise.
+#[derive(Clone, Debug)]
 pub(super) struct Cluster {
     pub(super) set: Value,
     pub(super) pods: Vec<Value>,

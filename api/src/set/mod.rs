@@ -43,6 +43,8 @@ mod plan_tests;
 #[cfg(test)]
 mod preview_tests;
 #[cfg(test)]
+mod removal_properties;
+#[cfg(test)]
 mod removal_tests;
 #[cfg(test)]
 mod update_tests;
