@@ -233,6 +233,8 @@ impl Queue<'_, '_> {
             }
             (Step::Unanswered, Some(claim)) => {
                 self.out.turns.extend(turn(turned_patch(server, claim, Phase::Unanswered, now), None));
+                // From when that is written it keeps nobody waiting.
+                self.blocked = true;
             }
             (Step::GiveBack, _) => {
                 self.out.turns.extend(turn(Some(given_back(server)), None));

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail, ensure};
 use gamewarden_api::GameServer;
 use gamewarden_tests::{
     Gss, Manifest, Namespace,
-    cluster::nodes_are_ours,
+    cluster::{client_without_retries, nodes_are_ours},
     in_namespace,
     kubectl::Output,
     node::{Node, TAINT},
@@ -119,12 +119,14 @@ async fn evictions_wait_for_the_players() -> Result<()> {
     in_namespace("guard-evictions", async |namespace| {
         let set = played(namespace, Manifest::plain("game", 2)?).await?;
         let before = set.identity(0).await?;
+        // One that tries again after a 429 would do so for minutes.
+        let pods: Api<Pod> = Api::namespaced(client_without_retries().await?, &namespace.name);
         for dry_run in [true, false] {
             let params = EvictParams {
                 delete_options: Some(DeleteParams { dry_run, ..DeleteParams::default() }),
                 ..EvictParams::default()
             };
-            match set.pods().evict("game-0", &params).await {
+            match pods.evict("game-0", &params).await {
                 Err(kube::Error::Api(status)) => {
                     ensure!(status.code == 429 && status.reason == "TooManyRequests", "{status:?}");
                     ensure!(status.message.contains("game-0 (Allocated) may be in use"), "{status:?}");

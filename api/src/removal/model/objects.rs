@@ -166,6 +166,7 @@ impl Book {
             set: &self.set,
             pods: &pods.iter().collect::<Vec<_>>(),
             servers: &servers.iter().collect::<Vec<_>>(),
+            budgets: &[],
             removed: &|_| false,
             committed: &|claim| ours.iter().any(|id| id == claim),
             now: T,
