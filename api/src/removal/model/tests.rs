@@ -42,19 +42,19 @@ fn three_servers_of_which_one_goes() {
 }
 
 #[test]
-#[ignore = "minutes, and gigabytes: make model"]
+#[ignore = "minutes: make model"]
 fn two_servers_and_all_that_can_happen_once() {
     assert_eq!(broken(2, 1, left(1, 1, 1), Without::Nothing), [""; 0]);
 }
 
 #[test]
-#[ignore = "minutes, and gigabytes: make model"]
+#[ignore = "minutes: make model"]
 fn three_servers_of_which_two_go() {
     assert_eq!(broken(3, 1, left(0, 0, 0), Without::Nothing), [""; 0]);
 }
 
 #[test]
-#[ignore = "minutes, and gigabytes: make model"]
+#[ignore = "minutes: make model"]
 fn three_servers_and_a_player() {
     assert_eq!(broken(3, 2, left(1, 0, 0), Without::Nothing), [""; 0]);
 }
