@@ -145,7 +145,10 @@ pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &Sc
     let goes: BTreeMap<u32, Why> = scaled.remove.iter().map(|leave| (leave.ordinal, leave.why)).collect();
     let in_order = scaled.remove.iter().filter_map(|leave| roster.members.get(&leave.ordinal));
     let others = roster.members.values().filter(|m| !m.leaving() && !goes.contains_key(&m.ordinal));
-    let mut queue = Queue { snapshot, out: Removals::default(), blocked: false, claimed: 0 };
+    // Another controller may be about to delete what it committed: nobody goes in its place, or beside it.
+    let foreign = |claim: &Claim| claim.phase == Phase::Committed && !(snapshot.committed)(&claim.id);
+    let blocked = roster.members.values().any(|m| !m.leaving() && m.claim.as_ref().is_some_and(foreign));
+    let mut queue = Queue { snapshot, out: Removals::default(), blocked, claimed: 0 };
     for member in in_order.chain(others) {
         let why = goes.get(&member.ordinal).copied();
         queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));

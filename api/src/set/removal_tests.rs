@@ -165,3 +165,21 @@ fn a_commit_that_nobody_followed_up_is_withdrawn_first_on_the_pod() {
     cluster.turn(&plan.removals);
     assert_eq!(steps(&cluster.plan()), [("game-2", Step::Claim)], "it is looked at afresh");
 }
+
+#[test]
+fn nobody_is_committed_beside_another_controllers_commit() {
+    let mut cluster = idle(2);
+    cluster.turn(&cluster.plan().removals);
+    answer(&mut cluster, 2, "Looked");
+    cluster.turn(&cluster.plan().removals);
+    // It is another's, and its server is in use now: the next one would go.
+    cluster.committed.clear();
+    cluster.servers[2]["spec"]["opsState"] = json!("None");
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-1", Step::Claim)]);
+    cluster.turn(&plan.removals);
+    answer(&mut cluster, 1, "Looked");
+    assert!(cluster.plan().removals.is_empty(), "its DELETE may be on its way");
+    cluster.now = after(2001);
+    assert_eq!(cluster.plan().removals.withdraw.len(), 1);
+}
