@@ -7,6 +7,7 @@
 //!   kind        which objects of a file are ours
 //!   name        names of sets, and of entries that are told apart by theirs
 //!   near        "did you mean"
+//!   annotations ours, misspelt or where nobody reads them
 //!   set         a GameServerSet, whole
 //!   server      a GameServer, whole
 //!   containers  which containers a quality may name
@@ -28,6 +29,7 @@
 //! every one. What is not looked at here is the API server's to judge, by the schema.
 
 mod action;
+mod annotations;
 mod change;
 mod container;
 mod containers;

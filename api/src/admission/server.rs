@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{
     action::{ops_state, overrides, whole_number},
+    annotations,
     field::{Field, quoted},
     finding::{Finding, Report},
     near::{listed, suggestion},
@@ -18,6 +19,7 @@ pub fn check_server(server: &Value) -> Vec<Finding> {
     let root = Field::root(server);
     let spec = root.get("spec");
     spec.expect_map(&mut report);
+    annotations::check(&root.get("metadata"), &annotations::ON_SERVERS, &mut report);
     ops_state(&spec.get("opsState"), &mut report);
     for priority in ["updatePriority", "deletionPriority"].map(|key| spec.get(key)) {
         whole_number(&priority, "write one, as 10", &mut report);

@@ -3,17 +3,13 @@
 use serde_json::Value;
 
 use super::{
-    Mode, Settings,
+    Mode, Settings, annotations,
     containers::Containers,
     cost, disagree,
     field::Field,
     finding::{About, Finding, Report},
-    name,
-    near::one_of,
-    quality, shape, strategy, template,
+    name, quality, shape, strategy, template,
 };
-use crate::{names, removal::Protection};
-
 /// What is wrong with a GameServerSet, as it was written: every mistake, what is refused first.
 #[must_use]
 pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
@@ -26,7 +22,7 @@ pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
     }
     spec.expect_map(&mut report);
     name::of_set(&root.get("metadata"), &mut report);
-    protection(&root.get("metadata").get("annotations"), &mut report);
+    annotations::check(&root.get("metadata"), &annotations::ON_SETS, &mut report);
     name::dns_label(&spec.get("serviceName"), &mut report);
     strategy::check(&spec, &mut report);
     let pods = spec.get("gameServerTemplate");
@@ -48,13 +44,6 @@ pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
         );
     }
     report.into_findings()
-}
-
-/// What protects servers must not be misspelt: it would count as not said.
-fn protection(annotations: &Field<'_, '_>, report: &mut Report) {
-    for (_, field) in annotations.entries().filter(|(key, _)| *key == names::PROTECTION) {
-        one_of(&field, &Protection::ALL.map(|(name, _)| name), report);
-    }
 }
 
 #[cfg(test)]

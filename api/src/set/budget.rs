@@ -54,7 +54,7 @@ pub(super) fn budget(snapshot: &Snapshot<'_>, roster: &Roster<'_>) -> (Option<Bu
             kind: Kind::BudgetConflict,
             reason: reason::OTHER_BUDGET,
             servers: Vec::new(),
-            what: format!("evictions follow the PodDisruptionBudget {name}, and not the protection Strict"),
+            what: format!("without the webhook, evictions follow the PodDisruptionBudget {name}"),
             words: String::new(),
             advice: "delete that budget, or let it select other pods: there can be one for each pod",
         };
@@ -176,8 +176,8 @@ mod tests {
             let plan = cluster.plan();
             assert_eq!(matches!(plan.budget, Some(Budget::Delete(_))), covers, "{selector}");
             let said: Vec<String> = plan.troubles.iter().map(Trouble::message).collect();
-            let wanted = "evictions follow the PodDisruptionBudget mine, and not the protection Strict; delete that \
-                          budget, or let it select other pods: there can be one for each pod";
+            let wanted = "without the webhook, evictions follow the PodDisruptionBudget mine; delete that budget, or let it \
+                          select other pods: there can be one for each pod";
             assert_eq!(said, if covers { vec![wanted] } else { vec![] }, "{selector}");
         }
     }

@@ -115,7 +115,15 @@ fn who_does_not_answer_lets_others_of_its_state_go_and_nobody_else() {
          probes and nodes, or set their opsState to Kill"
     );
     cluster.now = after(7001 + 10_001);
-    assert_eq!(steps(&cluster.plan()), [("game-2", Step::Claim)]);
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Claim)]);
+    // As long as it does not answer that is what is said, once.
+    let said = |plan: &Plan| plan.troubles.iter().map(|trouble| trouble.reason).collect::<Vec<_>>();
+    assert_eq!(said(&plan), ["NoAnswer"]);
+    cluster.turn(&plan.removals);
+    assert_eq!(said(&cluster.plan()), ["NoAnswer"]);
+    answer(&mut cluster, 2, "Looked");
+    assert_eq!(said(&cluster.plan()), [""; 0]);
 }
 
 #[test]

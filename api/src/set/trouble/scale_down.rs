@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     names::{self, reason},
+    removal::Phase,
     scale::ScalePlan,
 };
 
@@ -29,8 +30,13 @@ pub(in super::super) fn scale_down(
                      \"true\" on a GameServer lets it go before that",
         });
     }
-    let unanswered =
-        |ordinal: &u32| roster.members.get(ordinal).is_some_and(|m| m.scale_server(snapshot).unanswered);
+    // Also while they are asked again: until they answer nothing has changed.
+    let unanswered = |ordinal: &u32| {
+        let claim = roster.members.get(ordinal).and_then(|member| member.claim.as_ref());
+        claim.is_some_and(|claim| {
+            claim.phase == Phase::Unanswered || (claim.tries > 0 && claim.phase == Phase::Claimed)
+        })
+    };
     let silent: Vec<String> =
         plan.remove.iter().map(|leave| leave.ordinal).filter(unanswered).map(name).collect();
     (!silent.is_empty()).then(|| Trouble {
