@@ -19,16 +19,29 @@ pub fn made_removable_by(qualities: &[ServiceQuality], server: &GameServer, pod_
     if state != OpsState::WaitToBeDeleted || !is_ours(&state, record.wrote.as_ref()) {
         return Look::default();
     }
-    let said = |quality: &&ServiceQuality| {
-        let held = record.qualities.get(&quality.name);
-        held.is_some_and(|held| held.opinion.as_ref() == Some(&state) && !(quality.permanent && held.fired))
+    let held = |quality: &&ServiceQuality| {
+        record.qualities.get(&quality.name).filter(|held| held.opinion.as_ref() == Some(&state))
     };
-    let asked: Vec<&ServiceQuality> = qualities.iter().filter(said).collect();
+    let said: Vec<&ServiceQuality> = qualities.iter().filter(|quality| held(quality).is_some()).collect();
+    // It was said of an earlier pod, or by a quality that is gone: whoever can say something of this one is asked. No
+    // answer of theirs is the one that was decided on.
+    let asked: Vec<&ServiceQuality> = match said.is_empty() {
+        true => qualities.iter().filter(|quality| !quality.permanent && says_something(quality)).collect(),
+        false => said
+            .into_iter()
+            .filter(|quality| !(quality.permanent && held(quality).is_some_and(|held| held.fired)))
+            .collect(),
+    };
     let timeouts = asked.iter().map(|quality| ProbeSettings::of(quality).timeout);
     Look {
         qualities: asked.iter().map(|quality| quality.name.clone()).collect(),
         timeout: timeouts.max().and_then(|longest| longest.try_into().ok()).unwrap_or_default(),
     }
+}
+
+/// Whether one of its actions names an opsState.
+fn says_something(quality: &ServiceQuality) -> bool {
+    quality.service_quality_action.iter().any(|action| action.ops_state.is_some())
 }
 
 /// What the last look at one quality has found.

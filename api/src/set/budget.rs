@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{
     Snapshot,
-    roster::Roster,
+    roster::{Roster, label},
     trouble::{Kind, Trouble},
 };
 use crate::{
@@ -39,8 +39,13 @@ pub enum Budget {
 
 /// The set's budget, and what stands in its way.
 pub(super) fn budget(snapshot: &Snapshot<'_>, roster: &Roster<'_>) -> (Option<Budget>, Option<Trouble>) {
-    let is_ours = |budget: &&&PodDisruptionBudget| {
-        controller(&budget.metadata).is_some_and(|owner| owner.uid == snapshot.uid())
+    // One that has lost its owner (the set was deleted and its servers were not) is the set's again.
+    let is_ours = |budget: &&&PodDisruptionBudget| match controller(&budget.metadata) {
+        Some(owner) => owner.uid == snapshot.uid(),
+        None => {
+            budget.metadata.name.as_ref() == Some(&name_of(snapshot))
+                && label(&budget.metadata, names::OWNER_GSS) == Some(snapshot.name())
+        }
     };
     let ours = snapshot.budgets.iter().find(is_ours).filter(|b| b.metadata.deletion_timestamp.is_none());
     let delete = || ours.map(|budget| Budget::Delete(ServerRef::of(&budget.metadata)));
@@ -69,13 +74,17 @@ pub(super) fn budget(snapshot: &Snapshot<'_>, roster: &Roster<'_>) -> (Option<Bu
         now["minAvailable"] == spec["minAvailable"]
             && now["selector"] == spec["selector"]
             && now["maxUnavailable"].is_null()
+            && controller(&ours.metadata).is_some()
     });
     let patch = || {
         let mut spec = spec.clone();
         spec["maxUnavailable"] = Value::Null;
         // A list or map that is to go must be named.
         spec["selector"]["matchExpressions"] = Value::Null;
-        let metadata = json!({"uid": ours.metadata.uid, "resourceVersion": ours.metadata.resource_version});
+        let metadata = json!({
+            "uid": ours.metadata.uid, "resourceVersion": ours.metadata.resource_version,
+            "ownerReferences": [owner_reference(snapshot.set)],
+        });
         let name = ours.metadata.name.clone().unwrap_or_default();
         Budget::Patch(name, json!({"metadata": metadata, "spec": spec}))
     };
@@ -83,11 +92,15 @@ pub(super) fn budget(snapshot: &Snapshot<'_>, roster: &Roster<'_>) -> (Option<Bu
 }
 
 /// Its name: that of the set would be taken by people's own.
+fn name_of(snapshot: &Snapshot<'_>) -> String {
+    format!("{}-protection", snapshot.name())
+}
+
 fn new(snapshot: &Snapshot<'_>, spec: &Value) -> Value {
     json!({
         "apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
         "metadata": {
-            "name": format!("{}-protection", snapshot.name()),
+            "name": name_of(snapshot),
             "namespace": snapshot.set.metadata.namespace,
             "labels": {names::OWNER_GSS: snapshot.name()},
             "ownerReferences": [owner_reference(snapshot.set)],
@@ -155,6 +168,14 @@ mod tests {
         };
         assert_eq!((name.as_str(), &patch["spec"]["minAvailable"]), ("game-protection", &json!(100_000_000)));
 
+        let mut orphan = ours(as_made());
+        orphan["metadata"]["ownerReferences"] = json!(null);
+        orphan["metadata"]["labels"] = json!({"game.kruise.io/owner-gss": "game"});
+        cluster.budgets = vec![orphan];
+        let Some(Budget::Patch(_, patch)) = cluster.plan().budget else { panic!("it is the set's again") };
+        assert_eq!(patch["metadata"]["ownerReferences"][0]["uid"], "set-uid");
+
+        cluster.budgets = vec![ours(as_made())];
         cluster.set["metadata"]["annotations"][names::PROTECTION] = json!("Prefer");
         let gone =
             ServerRef { name: "game-protection".into(), uid: "b".into(), resource_version: "5".into() };

@@ -128,7 +128,11 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         .filter(|m| m.pre_delete && !m.terminating)
         .partition(|m| !m.marked_for_deletion() || hooked(snapshot.pre_delete(), &m.pod.metadata));
     let kept = alive.iter().filter(|m| !updated.recreate.contains(&m.ordinal));
-    let (steps, next_step) = steps(snapshot, kept.chain(&held).copied(), &updated, &template);
+    // Who is to go and is being updated is brought to the end of that: until then nobody can ask it whether it may.
+    let under_way = scaled.remove.iter().filter_map(|leave| roster.members.get(&leave.ordinal));
+    let under_way: Vec<&Member<'_>> = under_way.filter(|m| m.flight().is_some()).collect();
+    let (steps, next_step) =
+        steps(snapshot, kept.chain(&held).chain(&under_way).copied(), &updated, &template);
 
     let decided: BTreeSet<u32> =
         removals.delete.iter().filter_map(|removal| ordinal(snapshot, removal)).collect();

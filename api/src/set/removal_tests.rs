@@ -191,3 +191,26 @@ fn nobody_is_committed_beside_another_controllers_commit() {
     cluster.now = after(2001);
     assert_eq!(cluster.plan().removals.withdraw.len(), 1);
 }
+
+#[test]
+fn what_was_said_of_an_earlier_pod_is_asked_of_this_one() {
+    let mut cluster = idle(2);
+    let record = json!({"v": 1, "pod": "an-earlier-pod", "wrote": "WaitToBeDeleted", "q": {}});
+    cluster.servers[2]["metadata"]["annotations"][names::VERDICTS] = json!(record.to_string());
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Claim)]);
+    cluster.turn(&plan.removals);
+    let claim = cluster.servers[2]["metadata"]["annotations"][names::REMOVAL].as_str().unwrap();
+    assert!(claim.contains("\"phase\":\"Claimed\"") && claim.contains("\"look\":[\"idle\"]"), "{claim}");
+}
+
+#[test]
+fn an_update_in_place_comes_to_its_end_under_a_claim() {
+    let mut cluster = idle(2);
+    let pod = &mut cluster.pods[2];
+    pod["metadata"]["labels"][names::LIFECYCLE_STATE] = json!("Updating");
+    pod["metadata"]["annotations"] = json!({names::IN_PLACE_UPDATE: "{\"revision\":\"game-x\"}"});
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Claim)]);
+    assert_eq!(plan.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["game-2"]);
+}

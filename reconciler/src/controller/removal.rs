@@ -163,7 +163,9 @@ fn still_holds(claim: &Claim, pod: &Pod, server: Option<&GameServer>) -> bool {
     let age = Timestamp::now().duration_since(claim.since);
     let standing = server.and_then(|server| Claim::of(server, &claim.pod));
     let stands = standing.is_some_and(|now| now.id == claim.id && now.phase == Phase::Committed);
-    stands && !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
+    // A matchmaker, say, has taken the server since.
+    let same = server.is_some_and(|server| server.metadata.generation == claim.generation);
+    stands && same && !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
 }
 
 impl Context {
@@ -177,7 +179,7 @@ impl Context {
     }
 
     /// Remembers what became of a GameServer until the watch shows it.
-    fn note_server(&self, servers: &mut [Arc<GameServer>], written: GameServer) {
+    pub(super) fn note_server(&self, servers: &mut [Arc<GameServer>], written: GameServer) {
         let written = Arc::new(written);
         if let Some(server) = servers.iter_mut().find(|server| server.uid() == written.uid()) {
             self.fresh_servers.wrote(server, Arc::clone(&written));
@@ -233,6 +235,9 @@ mod tests {
         let text = other.metadata.annotations.as_mut().unwrap().get_mut(names::REMOVAL).unwrap();
         *text = text.replace("uid/7", "uid/9");
         assert!(!still_holds(&claim, &pod, Some(&other)), "claimed anew");
+        let mut taken = standing.clone();
+        taken.metadata.generation = Some(2);
+        assert!(!still_holds(&claim, &pod, Some(&taken)), "its opsState is another");
         let mut withdrawn = pod.clone();
         let mark = withdraw_pod(&pod, &claim)["metadata"]["annotations"][names::WITHDRAWN].clone();
         let mark = (names::WITHDRAWN.to_owned(), mark.as_str().unwrap().to_owned());

@@ -185,9 +185,13 @@ async fn apply(seen: &mut Seen, mut plan: Plan, context: &Context) -> Result<Opt
         plan = seen.plan(context).plan;
         settled = prepare(seen, &plan, context).await?;
     }
-    // The rest of a plan that was overtaken is not carried out.
+    // The rest of a plan that was overtaken is not carried out. What somebody refuses keeps nothing else waiting.
+    if gone.as_ref().is_err_and(Error::is_stale) {
+        return gone.map(|()| None);
+    }
+    let more = rest(seen, &plan, settled, context).await;
     gone?;
-    let more = rest(seen, &plan, settled, context).await?;
+    let more = more?;
     Ok([plan.requeue_after, more, (!plan.removals.is_empty()).then_some(Duration::ZERO)]
         .into_iter()
         .flatten()
@@ -212,7 +216,7 @@ async fn prepare(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<Resu
     for event in &plan.events {
         context.say(event, &involved).await;
     }
-    mark(&namespace, plan, context).await?;
+    mark(&namespace, plan, &mut seen.servers, context).await?;
     // Claims come before pods go: one that is to go with its pod must say so while the pod is there.
     Ok(match &plan.retention {
         Some(retention) => claims::settle(&seen.set, retention, context).await,
@@ -228,7 +232,13 @@ async fn step(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<(), Err
     if is_superseded(&seen.set, context.stores.sets.get(&reference).as_deref()) {
         return Err(Error::Superseded);
     }
-    removal::carry_out(&namespace, &plan.removals, &mut seen.pods, &mut seen.servers, context).await
+    let done =
+        removal::carry_out(&namespace, &plan.removals, &mut seen.pods, &mut seen.servers, context).await;
+    // Pods that were marked for deletion are so in the next plan.
+    for pod in &mut seen.pods {
+        *pod = context.fresh_pods.newest(Arc::clone(pod));
+    }
+    done
 }
 
 /// All else. Each part is tried, whatever became of the others; the first failure is returned, else when there is more to
@@ -258,7 +268,12 @@ async fn rest(
 }
 
 /// Labels the GameServers that outlive their pods with whether they are to go.
-async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Error> {
+async fn mark(
+    namespace: &str,
+    plan: &Plan,
+    servers: &mut [Arc<GameServer>],
+    context: &Context,
+) -> Result<(), Error> {
     let mark = plan.gs_mark_deleting.iter().map(|server| (server, json!("true")));
     let unmark = plan.gs_unmark_deleting.iter().map(|server| (server, json!(null)));
     for (server, value) in mark.chain(unmark) {
@@ -267,7 +282,8 @@ async fn mark(namespace: &str, plan: &Plan, context: &Context) -> Result<(), Err
             "resourceVersion": server.resource_version,
             "labels": {names::GS_DELETING: value},
         }});
-        context.writer.patch_server(namespace, &server.name, &patch).await?;
+        let written = context.writer.patch_server(namespace, &server.name, &patch).await?;
+        context.note_server(servers, written);
     }
     Ok(())
 }
@@ -304,7 +320,8 @@ async fn budget(namespace: &str, plan: &Plan, context: &Context) -> Result<(), E
         Some(Budget::Delete(budget)) => context.writer.delete_budget(namespace, budget).await,
     };
     match written {
-        Err(error) if error.is_namespace_gone() => Ok(()),
+        // Somebody else's of that name: its selector decides whether it is in the way.
+        Err(error) if error.is_namespace_gone() || error.is_conflict() => Ok(()),
         written => Ok(written?),
     }
 }
