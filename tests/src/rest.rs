@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use gamewarden_api::{GameServer, GameServerSet};
+use gamewarden_api::{GameServer, GameServerSet, names};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::core::v1::{Event, Pod},
@@ -20,16 +20,20 @@ const SETTLING: u32 = 20;
 const QUIET: Duration = Duration::from_secs(2);
 
 impl Namespace {
-    /// Name and resourceVersion of everything in the namespace.
+    /// Name and resourceVersion of everything in the namespace, events of others apart: those of a busy kubelet come late.
     ///
     /// # Errors
     /// It cannot be listed.
     pub async fn versions(&self) -> Result<Vec<String>> {
         let mut versions = Vec::new();
-        versions.extend(versions_of::<GameServerSet>(self).await?);
-        versions.extend(versions_of::<GameServer>(self).await?);
-        versions.extend(versions_of::<Pod>(self).await?);
-        versions.extend(versions_of::<Event>(self).await?);
+        versions.extend(versions_of::<GameServerSet>(self, |_| true).await?);
+        versions.extend(versions_of::<GameServer>(self, |_| true).await?);
+        versions.extend(versions_of::<Pod>(self, |_| true).await?);
+        let is_ours = |event: &Event| {
+            let source = event.source.as_ref().and_then(|source| source.component.as_deref());
+            source == Some(names::EVENT_COMPONENT)
+        };
+        versions.extend(versions_of::<Event>(self, is_ours).await?);
         Ok(versions)
     }
 
@@ -52,12 +56,12 @@ impl Namespace {
     }
 }
 
-async fn versions_of<K>(namespace: &Namespace) -> Result<Vec<String>>
+async fn versions_of<K>(namespace: &Namespace, counts: impl Fn(&K) -> bool) -> Result<Vec<String>>
 where
     K: Object + Resource<Scope = NamespaceResourceScope>,
 {
     let list = namespace.api::<K>().list(&ListParams::default()).await?;
     let version =
         |object: &K| format!("{} {} {:?}", K::kind(&()), object.name_any(), object.resource_version());
-    Ok(list.items.iter().map(version).collect())
+    Ok(list.items.iter().filter(|object| counts(object)).map(version).collect())
 }
