@@ -87,7 +87,6 @@ impl KeptServer {
         let state: GameServerState = read(&status["currentState"]).unwrap_or_default();
         let leaves = matches!(state, GameServerState::Deleting | GameServerState::PreDelete);
         let annotations = metadata.annotations.as_ref();
-        let claim = annotations.and_then(|all| all.get(names::REMOVAL));
         let priority = read(&spec["deletionPriority"]);
         Some(Self {
             set: set.clone(),
@@ -98,7 +97,7 @@ impl KeptServer {
             ops_state: read(&spec["opsState"]).unwrap_or_default(),
             deletion_priority: scale::priority(priority.as_ref()),
             state,
-            claim: claim.and_then(|text| serde_json::from_str(text).ok()),
+            claim: Claim::written(annotations),
         })
     }
 

@@ -1,5 +1,7 @@
 //! The annotation of a GameServer that is to be removed.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -87,8 +89,13 @@ impl Claim {
     /// overwritten.
     #[must_use]
     pub fn any(server: &GameServer) -> Option<Self> {
-        let text = server.metadata.annotations.as_ref()?.get(names::REMOVAL)?;
-        serde_json::from_str(text).ok()
+        Self::written(server.metadata.annotations.as_ref())
+    }
+
+    /// That of a server with these annotations.
+    #[must_use]
+    pub(crate) fn written(annotations: Option<&BTreeMap<String, String>>) -> Option<Self> {
+        serde_json::from_str(annotations?.get(names::REMOVAL)?).ok()
     }
 
     /// Whether it can still be given back by who looks.

@@ -13,7 +13,7 @@ use super::Snapshot;
 use crate::{
     lifecycle::{Flight, State},
     names,
-    removal::{Claim, Phase, is_removable, is_skipped, is_withdrawn},
+    removal::{Claim, Phase, is_guarded, is_skipped, is_withdrawn},
     scale,
     server::{condition, controller, is_stale, owner_set},
     types::{GameServer, GameServerSpec, OpsState},
@@ -53,7 +53,7 @@ impl<'a> Member<'a> {
             pod,
             server,
             claim: server.and_then(|server| Claim::of(server, uid)),
-            protected: snapshot.is_strict() && !dead && !is_removable(snapshot.set, server),
+            protected: !dead && is_guarded(snapshot.set, server),
             terminating: pod.metadata.deletion_timestamp.is_some() || removed,
             pre_delete: State::of(&pod.metadata) == State::PreparingDelete,
             dead,

@@ -115,14 +115,13 @@ async fn delete(
         return remove(namespace, removal, pods, context).await;
     };
     for _ in 0..TRIES {
-        let Some(pod) = context.writer.get_pod(namespace, &removal.name).await? else {
+        let is_there = |pod: &Pod| {
+            pod.metadata.uid.as_deref() == Some(&removal.uid) && pod.metadata.deletion_timestamp.is_none()
+        };
+        let Some(pod) = context.writer.get_pod(namespace, &removal.name).await?.filter(is_there) else {
             context.removed.insert(&removal.uid, Instant::now());
             return Ok(());
         };
-        if pod.metadata.uid.as_deref() != Some(&removal.uid) || pod.metadata.deletion_timestamp.is_some() {
-            context.removed.insert(&removal.uid, Instant::now());
-            return Ok(());
-        }
         // Read after the pod: a withdrawal is written on the pod first, so that this one stands if neither says otherwise.
         let server = context.writer.get_server(namespace, &removal.name).await?;
         if !still_holds(claim, &pod, server.as_ref()) {

@@ -13,7 +13,6 @@ use gamewarden_api::{
         Budget, Plan, Removal, Snapshot, plan, status,
         trouble::{Trouble, failed_creates},
     },
-    types::GameServerSetStatus,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -93,13 +92,12 @@ struct Done {
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Done, Error> {
     let mut seen = Seen::of(set, context);
-    let Planned { mut plan, status } = seen.plan(context);
-    let troubles = std::mem::take(&mut plan.troubles);
+    let (mut plan, status) = seen.ask(context, |snapshot| (plan(snapshot), status(snapshot)));
+    let mut troubles: Vec<Trouble> = std::mem::take(&mut plan.troubles);
     let applied = apply(&mut seen, plan, context).await;
     let again = applied.as_ref().ok().and_then(|done| *done);
     // What could not be made is known only now. The status is told even where the plan could not be carried out: that
     // is when people look.
-    let mut troubles: Vec<Trouble> = troubles;
     let failures = context.failures.told(set.metadata.uid.as_deref().unwrap_or_default());
     troubles.extend(failed_creates(&set.name_any(), &failures));
     let newest = context.fresh.newest(Arc::clone(set));
@@ -128,13 +126,6 @@ struct Seen {
     servers: Vec<Arc<GameServer>>,
 }
 
-/// What is to be done and told.
-struct Planned {
-    plan: Plan,
-    /// `None` where somebody else writes it.
-    status: Option<GameServerSetStatus>,
-}
-
 impl Seen {
     fn of(set: &Arc<GameServerSet>, context: &Context) -> Self {
         let (pods, servers) = (context.stores.pods_of(set), context.stores.servers_of(set));
@@ -145,10 +136,11 @@ impl Seen {
         }
     }
 
-    fn plan(&self, context: &Context) -> Planned {
+    /// Asks a question of it all, as it is now.
+    fn ask<T>(&self, context: &Context, question: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         let set = context.unkept.put_back(&self.set);
         let budgets = context.stores.budgets_near(&set);
-        let snapshot = Snapshot {
+        question(&Snapshot {
             set: &set,
             pods: &self.pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
             servers: &self.servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
@@ -156,43 +148,42 @@ impl Seen {
             removed: &|uid| context.removed.contains(uid),
             committed: &|claim| context.commits.contains(claim),
             now: Timestamp::now(),
-        };
-        Planned { plan: plan(&snapshot), status: status(&snapshot) }
+        })
     }
 }
 
 /// Carries a plan out, and those that follow from what it did to servers that go: each of their steps is decided on what
 /// the last one made of them. Gives when to look again.
-async fn apply(seen: &mut Seen, mut plan: Plan, context: &Context) -> Result<Option<Duration>, Error> {
-    if !plan.adopt.is_empty() {
+async fn apply(seen: &mut Seen, mut current: Plan, context: &Context) -> Result<Option<Duration>, Error> {
+    if !current.adopt.is_empty() {
         // Nothing else is decided yet; the watch shows them as ours in a moment.
-        adopt(&seen.set, &plan.adopt, context).await?;
-        return Ok(plan.requeue_after);
+        adopt(&seen.set, &current.adopt, context).await?;
+        return Ok(current.requeue_after);
     }
-    if !plan.removals.is_empty() {
+    if !current.removals.is_empty() {
         all_unchanged(&seen.set, &seen.servers, context).await?;
     }
-    let mut settled = prepare(seen, &plan, context).await?;
+    let mut settled = prepare(seen, &current, context).await?;
     let mut gone = Ok(());
     for _ in 0..MOST_STEPS {
-        if plan.removals.is_empty() || settled.is_err() {
+        if current.removals.is_empty() || settled.is_err() {
             break;
         }
-        gone = step(seen, &plan, context).await;
+        gone = step(seen, &current, context).await;
         if gone.is_err() {
             break;
         }
-        plan = seen.plan(context).plan;
-        settled = prepare(seen, &plan, context).await?;
+        current = seen.ask(context, plan);
+        settled = prepare(seen, &current, context).await?;
     }
     // The rest of a plan that was overtaken is not carried out. What somebody refuses keeps nothing else waiting.
     if gone.as_ref().is_err_and(Error::is_stale) {
         return gone.map(|()| None);
     }
-    let more = rest(seen, &plan, settled, context).await;
+    let more = rest(seen, &current, settled, context).await;
     gone?;
     let more = more?;
-    Ok([plan.requeue_after, more, (!plan.removals.is_empty()).then_some(Duration::ZERO)]
+    Ok([current.requeue_after, more, (!current.removals.is_empty()).then_some(Duration::ZERO)]
         .into_iter()
         .flatten()
         .min())
