@@ -46,15 +46,39 @@ pub(super) struct Effect {
 /// or equal, in order. A change of the result alone fires only those that name a result or use it.
 pub(super) fn resolve(quality: &ServiceQuality, state: bool, result: &str, change: Change) -> Effect {
     let mut effect = Effect::default();
-    for action in &quality.service_quality_action {
-        let wanted = action.result.as_deref().unwrap_or_default();
-        let matches = action.state == state && (wanted.is_empty() || wanted == result);
-        if matches && (change == Change::State || !wanted.is_empty() || uses_result(action)) {
-            effect.fired = true;
-            effect.add(&quality.name, action, result);
-        }
+    for action in firing(quality, state, &|wanted| wanted == result, change) {
+        effect.fired = true;
+        effect.add(&quality.name, action, result);
     }
     effect
+}
+
+/// The containers that it sets, for whoever can only tell whether a result is the one it was.
+pub(super) fn containers_of(
+    quality: &ServiceQuality,
+    state: bool,
+    is_result: &dyn Fn(&str) -> bool,
+    change: Change,
+) -> Vec<GameServerContainer> {
+    let mut containers = Vec::new();
+    for action in firing(quality, state, is_result, change) {
+        merge_containers(&mut containers, &action.containers);
+    }
+    containers
+}
+
+/// The actions that fire.
+fn firing<'a>(
+    quality: &'a ServiceQuality,
+    state: bool,
+    is_result: &'a dyn Fn(&str) -> bool,
+    change: Change,
+) -> impl Iterator<Item = &'a ServiceQualityAction> {
+    quality.service_quality_action.iter().filter(move |action| {
+        let wanted = action.result.as_deref().unwrap_or_default();
+        let matches = action.state == state && (wanted.is_empty() || is_result(wanted));
+        matches && (change == Change::State || !wanted.is_empty() || uses_result(action))
+    })
 }
 
 /// Whether a value of the action depends on the result. One that does not parse does not.

@@ -15,9 +15,15 @@ fn world() -> World {
 }
 
 fn shown(world: &World, remembered: Option<&str>) -> Value {
-    let results = |_: &str| remembered.map(str::to_owned);
-    let conditions = conditions(&world.qualities, &world.server, &world.pod, &results);
+    let texts = |_: &str| remembered.map(str::to_owned).into_iter().collect();
+    let conditions = conditions(&world.qualities, &world.server, &world.pod, &texts);
     serde_json::to_value(conditions).unwrap()
+}
+
+/// Types and statuses of the pod's conditions.
+fn on_pod(world: &World) -> Vec<(String, &'static str)> {
+    let all = pod_conditions(&world.qualities, &world.server, &world.pod, &|_| Vec::new());
+    all.into_iter().map(|condition| (condition.type_, condition.status)).collect()
 }
 
 #[test]
@@ -44,7 +50,7 @@ fn the_condition_of_a_removed_quality_goes() {
     world.say("load", &no("90"));
     world.qualities.retain(|quality| quality.name == "idle");
     assert_eq!(shown(&world, None), json!([{"name": "idle"}]));
-    assert_eq!(pod_conditions(&world.qualities, &world.server, &world.pod), []);
+    assert_eq!(on_pod(&world), []);
 }
 
 #[test]
@@ -103,16 +109,13 @@ fn a_name_that_no_condition_can_have_keeps_none_of_the_others_back() {
     for quality in ["two words", "", "healthy"] {
         world.say(quality, &yes(""));
     }
-    assert_eq!(
-        pod_conditions(&world.qualities, &world.server, &world.pod),
-        [("game.kruise.io/healthy".to_owned(), "True")]
-    );
+    assert_eq!(on_pod(&world), [("game.kruise.io/healthy".to_owned(), "True")]);
 }
 
 #[test]
 fn pods_have_a_condition_for_every_verdict() {
     let mut world = world();
-    let shown = |world: &World| pod_conditions(&world.qualities, &world.server, &world.pod);
+    let shown = on_pod;
     assert_eq!(shown(&world), []);
     world.say("load", &no("90"));
     world.say("idle", &yes("0"));

@@ -7,6 +7,7 @@ use super::{
     Notice, Verdict,
     action::{Change, Effect, merge_containers, resolve},
     merge::{is_ours, merge},
+    owed::Owed,
     record::{Held, Record, result_hash},
 };
 use crate::{
@@ -37,6 +38,8 @@ pub struct Input<'a> {
     pub pod_uid: &'a str,
     /// The time.
     pub now: Timestamp,
+    /// Whoever writes it may not write containers: that is noted, for the controller to do.
+    pub owes_containers: bool,
 }
 
 /// What to do about a new verdict.
@@ -62,7 +65,7 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     record.keep_only(input.qualities);
     let mut held = record.qualities.remove(&quality.name).unwrap_or_default();
     let state_before = held.state;
-    let (effect, mut notices) = take_up(&mut held, quality, input)?;
+    let (effect, owed, mut notices) = take_up(&mut held, quality, input)?;
     let flipped = held.state != state_before;
 
     let spec = &input.server.spec;
@@ -83,6 +86,16 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     }
 
     let mut changes = spec_changes(input.server, &effect);
+    let mut containers = spec.containers.clone();
+    if !input.owes_containers {
+        record.settle(input.qualities, &mut containers);
+        merge_containers(&mut containers, &effect.containers);
+    } else if let Some(owed) = owed {
+        record.owe(owed);
+    }
+    if containers != spec.containers {
+        changes.insert("containers".to_owned(), json!(containers));
+    }
     let ops_state = (before != after).then_some((before, after));
     if let Some((_, after)) = &ops_state {
         changes.insert("opsState".to_owned(), json!(after));
@@ -110,12 +123,18 @@ pub fn decide(input: &Input<'_>) -> Option<Decision> {
     Some(Decision { patch: patch.into(), ops_state, notices })
 }
 
-/// Writes the verdict into what is held of its quality; gives what it fires. `None` when it is held already.
-fn take_up(held: &mut Held, quality: &ServiceQuality, input: &Input<'_>) -> Option<(Effect, Vec<Notice>)> {
+/// Writes the verdict into what is held of its quality; gives what it fires, and the note of it if that sets containers.
+/// `None` when it is held already.
+fn take_up(
+    held: &mut Held,
+    quality: &ServiceQuality,
+    input: &Input<'_>,
+) -> Option<(Effect, Option<Owed>, Vec<Notice>)> {
     let now = truncated(input.now);
     let status = held.status();
     let mut notices = Vec::new();
     let mut effect = Effect::default();
+    let mut owed = None;
     match answer(input.verdict) {
         Err(why) => {
             if held.unknown {
@@ -145,6 +164,8 @@ fn take_up(held: &mut Held, quality: &ServiceQuality, input: &Input<'_>) -> Opti
             if let Some(change) = change.filter(|_| !(quality.permanent && held.fired)) {
                 effect = resolve(quality, state, result, change);
                 notices.append(&mut effect.notices);
+                owed =
+                    (!effect.containers.is_empty()).then(|| Owed::new(&quality.name, state, result, change));
             }
             if effect.fired {
                 held.fired = true;
@@ -156,7 +177,7 @@ fn take_up(held: &mut Held, quality: &ServiceQuality, input: &Input<'_>) -> Opti
     if held.status() != status {
         held.transition = Some(now);
     }
-    Some((effect, notices))
+    Some((effect, owed, notices))
 }
 
 /// The state and the result of a verdict, or why it has none.
@@ -168,7 +189,7 @@ fn answer(verdict: &Verdict) -> Result<(bool, &str), &str> {
     }
 }
 
-/// The fields of the spec that change, opsState apart.
+/// The fields of the spec that change, opsState and containers apart.
 fn spec_changes(server: &GameServer, effect: &Effect) -> Map<String, Value> {
     let spec = &server.spec;
     let mut changes = Map::new();
@@ -185,11 +206,6 @@ fn spec_changes(server: &GameServer, effect: &Effect) -> Map<String, Value> {
         && spec.network_disabled != Some(disabled)
     {
         changes.insert("networkDisabled".to_owned(), json!(disabled));
-    }
-    let mut containers = spec.containers.clone();
-    merge_containers(&mut containers, &effect.containers);
-    if containers != spec.containers {
-        changes.insert("containers".to_owned(), json!(containers));
     }
     changes
 }

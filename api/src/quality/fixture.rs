@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Decision, Input, Verdict, decide};
+use super::{Decision, Input, Verdict, decide, owed::settled};
 use crate::{GameServer, types::ServiceQuality};
 
 pub(super) const POD: &str = "pod-1";
@@ -33,6 +33,8 @@ pub(super) struct World {
     pub(super) pod: String,
     pub(super) clock: i64,
     pub(super) notices: Vec<String>,
+    /// A prober writes, which may not write containers.
+    pub(super) owes: bool,
 }
 
 impl World {
@@ -43,7 +45,14 @@ impl World {
             "metadata": {"name": "game-0", "namespace": "default", "uid": "gs-1", "resourceVersion": "1"},
             "spec": {"opsState": "None", "updatePriority": 0, "deletionPriority": 0, "networkDisabled": false},
         }));
-        Self { qualities, server: server.unwrap(), pod: POD.into(), clock: 0, notices: Vec::new() }
+        Self {
+            qualities,
+            server: server.unwrap(),
+            pod: POD.into(),
+            clock: 0,
+            notices: Vec::new(),
+            owes: false,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -59,7 +68,17 @@ impl World {
             server: &self.server,
             pod_uid: &self.pod,
             now: self.now(),
+            owes_containers: self.owes,
         })
+    }
+
+    /// The controller writes the containers that are owed.
+    pub(super) fn settle(&mut self) {
+        if let Some((containers, record)) = settled(&self.qualities, &self.server, &self.pod) {
+            self.patch(&json!({
+                "metadata": {"annotations": {crate::names::VERDICTS: record}}, "spec": {"containers": containers},
+            }));
+        }
     }
 
     /// Decides and writes.

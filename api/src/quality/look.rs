@@ -73,7 +73,15 @@ pub fn looked(
     };
     let answer = matches!(verdict, Verdict::True { .. });
     let held = Record::of(server, pod_uid).qualities.get(quality).and_then(|held| held.state);
-    match decide(&Input { qualities, quality, verdict: &verdict, server, pod_uid, now }) {
+    match decide(&Input {
+        qualities,
+        quality,
+        verdict: &verdict,
+        server,
+        pod_uid,
+        now,
+        owes_containers: false,
+    }) {
         Some(decision) if decision.ops_state.is_some() || held != Some(answer) => {
             Looked::Differs(Box::new(decision))
         }

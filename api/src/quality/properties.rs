@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     GameServer,
-    types::{IntOrString, OpsState, ServiceQuality, ServiceQualityAction},
+    types::{GameServerContainer, IntOrString, OpsState, ServiceQuality, ServiceQualityAction},
 };
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -28,8 +28,9 @@ fn action() -> impl Strategy<Value = ServiceQualityAction> {
     let result = prop::option::weighted(0.3, prop::sample::select(vec!["0", "5", "two words"]));
     let priority = prop::option::weighted(0.3, Just("{{.Result}}"));
     let label = prop::option::weighted(0.3, prop::sample::select(vec!["{{.Result}}", "x", "y"]));
-    (any::<bool>(), result, prop::option::weighted(0.8, ops_state), priority, label).prop_map(
-        |(state, result, ops_state, priority, label)| ServiceQualityAction {
+    (any::<bool>(), result, prop::option::weighted(0.8, ops_state), priority, label, containers()).prop_map(
+        |(state, result, ops_state, priority, label, containers)| ServiceQualityAction {
+            containers,
             state,
             result: result.map(str::to_owned),
             ops_state: ops_state.map(OpsState::from),
@@ -38,6 +39,18 @@ fn action() -> impl Strategy<Value = ServiceQualityAction> {
             ..ServiceQualityAction::default()
         },
     )
+}
+
+fn containers() -> impl Strategy<Value = Vec<GameServerContainer>> {
+    let name = prop::sample::select(vec!["game", "log"]);
+    let image = prop::option::of(prop::sample::select(vec!["one", "two"]));
+    let resources = prop::option::of(Just(Default::default()));
+    let container = (name, image, resources).prop_map(|(name, image, resources)| GameServerContainer {
+        name: name.to_owned(),
+        image: image.map(str::to_owned),
+        resources,
+    });
+    prop_oneof![2 => Just(Vec::new()), 1 => prop::collection::vec(container, 1..3)]
 }
 
 fn qualities() -> impl Strategy<Value = Vec<ServiceQuality>> {
@@ -94,6 +107,13 @@ fn essence(server: &GameServer) -> GameServer {
     server
 }
 
+/// The containers that the server is given, whatever their order.
+fn containers_of(world: &World) -> Vec<GameServerContainer> {
+    let mut containers = world.server.spec.containers.clone();
+    containers.sort_by(|a, b| a.name.cmp(&b.name));
+    containers
+}
+
 /// The lower, the earlier scale-down takes it (§4).
 fn kept(state: &str) -> u8 {
     match state {
@@ -107,6 +127,44 @@ fn kept(state: &str) -> u8 {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
+
+    // §6: what a node's prober writes and what the controller then carries out is what the controller alone would have
+    // written, whenever it comes to it, and whoever writes which verdict.
+    #[test]
+    fn what_a_prober_owes_and_the_controller_settles_is_what_one_would_write(
+        qualities in qualities(),
+        history in history(),
+        on_node in prop::collection::vec(prop::bool::weighted(0.8), 20),
+        settles in prop::collection::vec(prop::bool::weighted(0.3), 20),
+    ) {
+        let mut alone = World::new(qualities.clone());
+        let mut two = World::new(qualities);
+        for ((step, on_node), settles) in history.iter().zip(on_node).zip(settles) {
+            let before = two.server.spec.containers.clone();
+            two.owes = on_node;
+            take(&mut alone, step);
+            take(&mut two, step);
+            if on_node {
+                prop_assert_eq!(&before, &two.server.spec.containers, "it may not write them");
+            }
+            if settles {
+                two.settle();
+                prop_assert_eq!(containers_of(&alone), containers_of(&two));
+            }
+            let mut spec = two.server.spec.clone();
+            spec.containers.clone_from(&alone.server.spec.containers);
+            prop_assert_eq!(&alone.server.spec, &spec);
+            prop_assert_eq!(&alone.notices, &two.notices);
+        }
+        two.settle();
+        prop_assert_eq!(containers_of(&alone), containers_of(&two));
+        let unordered = |world: &World| {
+            let mut server = essence(&world.server);
+            server.spec.containers = containers_of(world);
+            server
+        };
+        prop_assert_eq!(unordered(&alone), unordered(&two));
+    }
 
     // §6, I8: what is written once is not written again, so that a crash before or after the write, a retry
     // and a second prober repeat nothing.

@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::owed::Owed;
 use crate::{
     GameServer, names,
     types::{OpsState, ServiceQuality},
@@ -38,6 +39,9 @@ pub(super) struct Record {
     /// By quality.
     #[serde(rename = "q")]
     pub(super) qualities: BTreeMap<String, Held>,
+    /// Actions whose containers are not written yet, in the order they fired.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) owed: Vec<Owed>,
 }
 
 /// What is held of one quality.
@@ -91,6 +95,7 @@ impl Record {
         let mut record = parsed.unwrap_or_default();
         if record.pod != pod_uid {
             record.qualities.clear();
+            record.owed.clear();
             pod_uid.clone_into(&mut record.pod);
         }
         record.version = VERSION;

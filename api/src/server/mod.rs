@@ -27,4 +27,5 @@ pub(crate) use owner::{controller, owner_reference};
 pub use owner::{is_stale, owner_set};
 pub use plan::{ServerPlan, Snapshot, plan};
 pub use pod::{new_pod, volume_claims};
+pub use quality_conditions::told_on_pod;
 pub(crate) use state::condition;

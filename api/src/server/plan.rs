@@ -23,7 +23,7 @@ use crate::{
     time::truncated,
     types::{
         GameServer, GameServerCondition, GameServerSet, GameServerState, GameServerStatus, IntOrString,
-        OpsState,
+        OpsState, ServiceQualityCondition,
     },
 };
 
@@ -39,6 +39,8 @@ pub struct Snapshot<'a> {
     pub around: &'a Around,
     /// What the probe of a quality last printed, as far as the prober remembers.
     pub results: &'a dyn Fn(&str) -> Option<String>,
+    /// The prober of its node probes it, and tells its verdicts on the pod's conditions.
+    pub on_node: bool,
     /// The time.
     pub now: Timestamp,
 }
@@ -122,7 +124,8 @@ pub fn plan(snapshot: &Snapshot<'_>) -> ServerPlan {
     }
 }
 
-/// Brings owner, labels, template metadata and empty fields of the GameServer in line.
+/// Brings owner, labels, template metadata and empty fields of the GameServer in line, and carries out what a prober has
+/// left to do.
 fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<Value> {
     let mut labels: BTreeMap<String, String> = own_labels(set, pod).into_iter().collect();
     let mut annotations = BTreeMap::new();
@@ -150,9 +153,6 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
     if labels != json!({}) {
         metadata.insert("labels".into(), labels);
     }
-    if !annotations.is_empty() {
-        metadata.insert("annotations".into(), json!(annotations));
-    }
     // One that a pod or a set lets go of as it ends (--cascade=orphan) is the next one's.
     let ends = pod.metadata.deletion_timestamp.is_some() || is_going(set);
     let orphaned = ends && controller(&server.metadata).is_none();
@@ -165,7 +165,15 @@ fn server_patch(set: &GameServerSet, pod: &Pod, server: &GameServer) -> Option<V
     if !same && !orphaned {
         metadata.insert("ownerReferences".into(), json!(owners));
     }
-    let spec = missing_fields(server);
+    let mut spec = missing_fields(server);
+    let pod_uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    if let Some((containers, record)) = quality::settled(&set.spec.service_qualities, server, pod_uid) {
+        spec.insert("containers".to_owned(), json!(containers));
+        annotations.insert(names::VERDICTS.to_owned(), record);
+    }
+    if !annotations.is_empty() {
+        metadata.insert("annotations".into(), json!(annotations));
+    }
     if metadata.is_empty() && spec.is_empty() {
         return None;
     }
@@ -287,12 +295,38 @@ fn pod_status_patch(snapshot: &Snapshot<'_>, server: Option<&GameServer>) -> Opt
     }
     if let Some(server) = server {
         let qualities = &snapshot.set.spec.service_qualities;
-        conditions.extend(quality_conditions::changes(pod, server, qualities, snapshot.now));
+        if !snapshot.on_node {
+            let wanted = quality_conditions::wanted(pod, server, qualities, snapshot.results);
+            conditions.extend(quality_conditions::changes(pod, &wanted, snapshot.now));
+        }
+        conditions.extend(quality_conditions::removals(pod, qualities));
     }
-    if conditions.is_empty() {
-        return None;
+    (!conditions.is_empty()).then(|| quality_conditions::patch(pod, &conditions))
+}
+
+/// `status.serviceQualitiesConditions`. Where a prober tells the pod's conditions, those that it has not told yet stay as
+/// they are: what it is about to tell has the text, and one write is enough.
+fn service_qualities_conditions(
+    snapshot: &Snapshot<'_>,
+    server: &GameServer,
+    old: &[ServiceQualityCondition],
+) -> Vec<ServiceQualityCondition> {
+    let (pod, qualities) = (snapshot.pod, &snapshot.set.spec.service_qualities);
+    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+    let texts = |quality: &str| quality_conditions::texts(pod, quality, snapshot.results);
+    let mut conditions = quality::conditions(qualities, server, uid, &texts);
+    if snapshot.on_node {
+        let wanted = quality_conditions::wanted(pod, server, qualities, snapshot.results);
+        let behind = wanted.iter().filter(|wanted| quality_conditions::is_behind(pod, wanted));
+        for wanted in behind {
+            if let Some(condition) = conditions.iter_mut().find(|c| c.name == wanted.quality) {
+                *condition = old.iter().find(|c| c.name == wanted.quality).cloned().unwrap_or_else(|| {
+                    ServiceQualityCondition { name: wanted.quality.clone(), ..Default::default() }
+                });
+            }
+        }
     }
-    Some(json!({"metadata": {"uid": pod.metadata.uid}, "status": {"conditions": conditions}}))
+    conditions
 }
 
 fn server_status_patch(
@@ -305,16 +339,14 @@ fn server_status_patch(
     let pod = snapshot.pod;
     let old = server.status.clone().unwrap_or_default();
     let text = |priority: Option<&IntOrString>| Some(IntOrString::String(priority_text(priority)));
-    let uid = pod.metadata.uid.as_deref().unwrap_or_default();
     let new = GameServerStatus {
         desired_state: Some(GameServerState::Ready),
         current_state: Some(state),
         pod_status: pod_status::mirrored(as_object(&pod.status), pod_status_patch, &old.pod_status),
-        service_qualities_conditions: quality::conditions(
-            &snapshot.set.spec.service_qualities,
+        service_qualities_conditions: service_qualities_conditions(
+            snapshot,
             server,
-            uid,
-            snapshot.results,
+            &old.service_qualities_conditions,
         ),
         update_priority: text(server.spec.update_priority.as_ref()),
         deletion_priority: text(server.spec.deletion_priority.as_ref()),

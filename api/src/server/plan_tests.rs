@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::*;
+use super::{super::told_on_pod, *};
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 
@@ -32,8 +32,13 @@ fn pod() -> Pod {
 }
 
 fn run(set: &GameServerSet, pod: &Pod, server: Option<&GameServer>) -> ServerPlan {
-    let around = Around::default();
-    plan(&Snapshot { set, pod, server, around: &around, results: &|_| None, now: NOW.parse().unwrap() })
+    run_where(false, set, pod, server)
+}
+
+/// With a prober on the pod's node, or without.
+fn run_where(on_node: bool, set: &GameServerSet, pod: &Pod, server: Option<&GameServer>) -> ServerPlan {
+    let (around, now) = (Around::default(), NOW.parse().unwrap());
+    plan(&Snapshot { set, pod, server, around: &around, results: &|_| None, on_node, now })
 }
 
 /// Writes a plan as the API server would take it.
@@ -318,4 +323,58 @@ fn keys_of_ours_in_the_template_do_not_reach_the_game_server() {
     assert_eq!(labels.keys().collect::<Vec<_>>(), ["app", names::NODE_NAME, names::OWNER_GSS]);
     let annotations = server.metadata.annotations.unwrap();
     assert_eq!(annotations.keys().collect::<Vec<_>>(), [names::TEMPLATE_METADATA_HASH, "note"]);
+}
+
+#[test]
+fn the_prober_of_the_node_tells_verdicts_on_the_pod_and_the_status_waits_for_it() {
+    let mut set = set();
+    set.spec.service_qualities =
+        serde_json::from_value(json!([{"name": "idle", "exec": {"command": ["x"]}}])).unwrap();
+    let (mut pod, mut server) = (pod(), None);
+    settle(&set, &mut pod, &mut server);
+    let mut server = server.unwrap();
+    let verdict = |text: &str| {
+        use crate::quality::{Input, Verdict, decide};
+        let mut server = server.clone();
+        server.metadata.resource_version = Some("1".into());
+        let verdict = Verdict::True { result: text.into() };
+        let qualities = &set.spec.service_qualities;
+        let decision = decide(&Input {
+            qualities,
+            quality: "idle",
+            verdict: &verdict,
+            server: &server,
+            pod_uid: "pod-uid",
+            now: NOW.parse().unwrap(),
+            owes_containers: false,
+        });
+        decision.unwrap().patch["metadata"]["annotations"].clone()
+    };
+    let annotations: BTreeMap<String, String> = serde_json::from_value(verdict("0 players")).unwrap();
+    server.metadata.annotations.get_or_insert_default().extend(annotations);
+
+    // Without a prober the controller tells it all.
+    let alone = run(&set, &pod, Some(&server));
+    assert_eq!(alone.pod_status_patch.unwrap()["status"]["conditions"][0]["status"], "True");
+    let shown = |plan: &ServerPlan| {
+        plan.server_status_patch.as_ref().map(|p| p["status"]["serviceQualitiesConditions"].clone())
+    };
+    // With one it waits …
+    let waiting = run_where(true, &set, &pod, Some(&server));
+    assert_eq!(waiting, ServerPlan::default());
+    // … and takes the text from what the prober has told.
+    let heard = |_: &str| Some("0 players".to_owned());
+    let qualities = &set.spec.service_qualities;
+    let told = told_on_pod(&pod, &server, qualities, &heard, NOW.parse().unwrap()).unwrap();
+    let change = told["status"]["conditions"][0].clone();
+    assert_eq!((&change["status"], &change["message"]), (&json!("True"), &json!("0 players")));
+    let condition = serde_json::from_value(change).unwrap();
+    pod.status.as_mut().unwrap().conditions.as_mut().unwrap().push(condition);
+    assert_eq!(told_on_pod(&pod, &server, qualities, &heard, NOW.parse().unwrap()), None, "told once");
+    for on_node in [true, false] {
+        let plan = run_where(on_node, &set, &pod, Some(&server));
+        assert_eq!(plan.pod_status_patch, None, "neither undoes what the other wrote: {on_node}");
+        let shown = shown(&plan).unwrap();
+        assert_eq!((&shown[0]["status"], &shown[0]["result"]), (&json!("True"), &json!("0 players")));
+    }
 }

@@ -27,7 +27,11 @@ pub(super) fn mirrored(
             }
             match conditions.iter_mut().find(|there| there["type"] == condition["type"]) {
                 Some(there) => merge(there, condition),
-                None => conditions.push(condition.clone()),
+                None => {
+                    let mut new = Value::Object(Map::new());
+                    merge(&mut new, condition);
+                    conditions.push(new);
+                }
             }
         }
     }
@@ -36,8 +40,12 @@ pub(super) fn mirrored(
 
 /// The strategic merge of one condition into the one of its type: the fields that it names.
 fn merge(there: &mut Value, condition: &Value) {
-    for (field, value) in condition.as_object().into_iter().flatten() {
-        there[field] = value.clone();
+    let (Some(there), Some(condition)) = (there.as_object_mut(), condition.as_object()) else { return };
+    for (field, value) in condition {
+        match value {
+            Value::Null => drop(there.remove(field)),
+            value => drop(there.insert(field.clone(), value.clone())),
+        }
     }
 }
 

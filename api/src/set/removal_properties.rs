@@ -145,6 +145,7 @@ impl World {
                     server: &server,
                     pod_uid: &uid,
                     now: self.now(),
+                    owes_containers: false,
                 };
                 if let Some(decision) = decide(&input) {
                     self.write_server(&server.metadata.name.unwrap(), &decision.patch);

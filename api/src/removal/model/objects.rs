@@ -219,6 +219,7 @@ impl Book {
             server: &server,
             pod_uid: &uid,
             now: T,
+            owes_containers: false,
         };
         let after = decide(&input).map_or(object, |decision| self.merge(object, &decision.patch));
         self.judged.insert((object, idle), after);
