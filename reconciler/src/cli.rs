@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use futures::future::{OptionFuture, pending};
@@ -12,7 +12,8 @@ use crate::{
     certificates::CertificateArgs,
     controller, install,
     lease::{self, Elector, Fence, LeaseMetrics, Lost},
-    probe,
+    probe::{self, Cri, CriMetrics, CriSettings, Probers},
+    prober,
 };
 
 /// Gamewarden's reconciler.
@@ -28,6 +29,8 @@ enum Role {
     /// Makes game servers from sets, probes them, and writes what it sees. One of several replicas works,
     /// the others wait for its lease.
     Controller(Box<ControllerArgs>),
+    /// Probes the game servers of one node, over the node's container runtime, and writes what it sees.
+    Prober(Box<ProberArgs>),
     /// Says whether the Gamewarden of this cluster works: exit code 0 if so, else 1 and what is wrong. Changes
     /// nothing. `helm test` runs it.
     CheckInstall(CheckInstallArgs),
@@ -74,10 +77,58 @@ struct ControllerArgs {
     /// authors of sets may not, and the answer is shown to them.
     #[arg(long, value_enum, default_value_t = ProbeHosts::PodsOnly)]
     probe_hosts: ProbeHosts,
+    /// Namespace of the Leases of node probers. Nodes whose Lease is live are left to them. Without this every node is
+    /// probed from here.
+    #[arg(long, value_name = "NAMESPACE")]
+    prober_namespace: Option<String>,
     #[command(flatten)]
     certificates: CertificateArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct ProberArgs {
+    /// The node, which is also the name of the Lease.
+    #[arg(long, env = "NODE_NAME")]
+    node_name: String,
+    /// Namespace of the Lease.
+    #[arg(long, env = "POD_NAMESPACE", default_value = "gamewarden-probers")]
+    lease_namespace: String,
+    /// Name of this process in the Lease; a random part is added.
+    #[arg(long, env = "POD_NAME", default_value = "prober")]
+    identity: String,
+    /// The container runtime's socket. Without this it is looked for where containerd and CRI-O usually listen.
+    #[arg(long, value_name = "PATH")]
+    cri_socket: Option<PathBuf>,
+    /// Where the node's own folders are, to look for the socket in.
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    host_root: PathBuf,
+    /// Whether commands are run by a shell that stays in the container. That needs the node's network.
+    #[arg(long, value_enum, default_value_t = Resident::Auto)]
+    resident: Resident,
+    /// How many probes may run at once.
+    #[arg(
+        long,
+        default_value_t = probe::DEFAULT_MAX_IN_FLIGHT,
+        value_parser = clap::value_parser!(u16).range(1..)
+    )]
+    concurrent_probes: u16,
+    /// Which hosts the `host` fields of httpGet and tcpSocket probes may name. The prober may reach what the authors of
+    /// sets may not, and the answer is shown to them.
+    #[arg(long, value_enum, default_value_t = ProbeHosts::PodsOnly)]
+    probe_hosts: ProbeHosts,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+}
+
+/// Whether commands are run by a shell that stays in the container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Resident {
+    /// Where the container has a shell.
+    Auto,
+    /// Never: each is started by the runtime.
+    Off,
 }
 
 /// Which hosts probes may ask.
@@ -112,6 +163,12 @@ enum Error {
     #[error(transparent)]
     Controller(#[from] controller::Error),
     #[error(transparent)]
+    Prober(#[from] prober::Error),
+    #[error("the container runtime cannot be asked")]
+    Cri(#[from] probe::CriError),
+    #[error("TLS cannot be used for probes")]
+    Tls(#[from] rustls::Error),
+    #[error(transparent)]
     Install(#[from] install::Error),
 }
 
@@ -121,6 +178,10 @@ impl Cli {
     pub fn run(self) -> ExitCode {
         match self.role {
             Role::Controller(args) => {
+                let runtime = args.runtime.clone();
+                run(&runtime, async |process| args.run(process).await)
+            }
+            Role::Prober(args) => {
                 let runtime = args.runtime.clone();
                 run(&runtime, async |process| args.run(process).await)
             }
@@ -156,6 +217,7 @@ impl ControllerArgs {
         let settings = controller::Config {
             concurrent_probes: self.concurrent_probes.into(),
             probe_hosts: self.probe_hosts.into(),
+            prober_namespace: self.prober_namespace,
         };
         let clients = controller::Clients {
             watch: client(patient(config.clone(), WATCH_SILENCE))?,
@@ -177,6 +239,42 @@ impl ControllerArgs {
             }
         };
         leadership.run(both).await??;
+        Ok(())
+    }
+}
+
+impl ProberArgs {
+    async fn run(self, process: Process) -> Result<(), Error> {
+        let kubernetes = kube::Config::infer().await?;
+        let client = |config: kube::Config| Client::try_from(config).map_err(Box::new);
+        let elector = Elector::new(
+            client(lease::client_config(kubernetes.clone(), &prober::LEASE))?,
+            &self.lease_namespace,
+            &self.node_name,
+            lease::identity(&self.identity),
+            prober::LEASE,
+            process.metrics.register(LeaseMetrics::registered),
+        )?;
+        let fence = elector.fence();
+        let settings = CriSettings {
+            socket: self.cri_socket,
+            host: self.host_root,
+            resident: self.resident == Resident::Auto,
+        };
+        let cri = Cri::new(settings, process.metrics.register(CriMetrics::register))?;
+        let probers = Probers::on_node(cri)?;
+        // While an earlier process of this node may still hold the Lease, what is there is seen already.
+        let watched = client(patient(kubernetes.clone(), WATCH_SILENCE))?;
+        let node = prober::Node::watch(&self.node_name, watched, &process);
+        let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
+        let config = prober::Config {
+            node: self.node_name,
+            concurrent_probes: self.concurrent_probes.into(),
+            probe_hosts: self.probe_hosts.into(),
+        };
+        let write = fenced(patient(kubernetes, WRITE_SILENCE), &fence).map_err(Box::new)?;
+        let work = node.probe(write, probers, &config, &process, process.shutdown.token());
+        leadership.run(work).await??;
         Ok(())
     }
 }

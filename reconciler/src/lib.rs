@@ -5,7 +5,9 @@
 mod certificates;
 pub mod cli;
 pub mod controller;
+mod feed;
 pub mod install;
 pub mod lease;
 pub mod probe;
+pub mod prober;
 pub mod write;

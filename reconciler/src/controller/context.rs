@@ -18,7 +18,10 @@ use super::{
     Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::Fresh, removal::Commits,
     removed::Removed, status::Unkept,
 };
-use crate::{probe::Results, write::Writer};
+use crate::{
+    probe::{OnNodes, Results},
+    write::Writer,
+};
 
 /// Stores to read, a writer to write with, and the little that must be remembered in between. All of it
 /// may be lost at any moment: what matters is in the objects.
@@ -26,6 +29,7 @@ pub struct Context {
     pub(super) stores: Stores,
     pub(super) writer: Writer,
     pub(super) results: Results,
+    pub(super) on_nodes: OnNodes,
     pub(super) metrics: Metrics,
     pub(super) removed: Removed,
     pub(super) fresh: Fresh<GameServerSet>,
@@ -41,11 +45,18 @@ pub struct Context {
 }
 
 impl Context {
-    pub(super) fn new(stores: Stores, writer: Writer, results: Results, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        stores: Stores,
+        writer: Writer,
+        results: Results,
+        on_nodes: OnNodes,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             stores,
             writer,
             results,
+            on_nodes,
             metrics,
             removed: Removed::default(),
             fresh: Fresh::default(),

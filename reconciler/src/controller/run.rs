@@ -12,11 +12,17 @@ use kube::{
         reflector::{ObjectRef, Store, store::WriterDropped},
     },
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Metrics, Stores, okg, server, set, watch};
-use crate::{probe, write::Writer};
+use super::{Context, Metrics, Stores, nodes, okg, server, set, watch};
+use crate::{
+    probe::{self, OnNodes},
+    write::Writer,
+};
 
 /// How many objects of a kind are reconciled at once.
 const CONCURRENCY: u16 = 16;
@@ -61,6 +67,8 @@ pub struct Config {
     pub concurrent_probes: usize,
     /// Whom probes may ask.
     pub probe_hosts: Hosts,
+    /// Namespace of the Leases of node probers, where there may be some.
+    pub prober_namespace: Option<String>,
 }
 
 /// Runs until `stop` is cancelled; then finishes what it has begun.
@@ -79,7 +87,12 @@ pub async fn run(
     let stores = watch::start(&clients.watch, &changes, &metrics, &stop);
     // A leader that cannot see the cluster is no use, and `kubectl rollout status` should say so.
     let listed = process.health.readiness("first lists");
-    if !wait_until_listed(&stores, &stop).await? {
+    // Before it is known who probes what, nothing is probed.
+    let on_nodes = OnNodes::default();
+    let nodes = config.prober_namespace.as_deref().map(|namespace| {
+        nodes::follow(namespace, &clients, on_nodes.clone(), &changes, &stores, &metrics, &stop)
+    });
+    if !wait_until_listed(&stores, nodes, &stop).await? {
         return Ok(());
     }
     listed.set(true);
@@ -95,6 +108,8 @@ pub async fn run(
             pods: stores.pods.clone(),
             servers: stores.servers.clone(),
             nodes: stores.nodes.clone(),
+            others: on_nodes.clone(),
+            tells_pods: false,
             changed: changes.any(),
             claims: queues.claims,
             news: changes.servers(),
@@ -106,7 +121,7 @@ pub async fn run(
         },
         stop.clone(),
     );
-    let context = Arc::new(Context::new(stores.clone(), writer, results, metrics));
+    let context = Arc::new(Context::new(stores.clone(), writer, results, on_nodes, metrics));
     let sets = drive(queues.sets, stores.sets, &context, &stop, set::reconcile, set::failed);
     let servers = drive(queues.pods, stores.pods, &context, &stop, server::reconcile, server::failed);
     tracing::info!("reconciling");
@@ -144,8 +159,16 @@ async fn publish(mut notes: mpsc::Receiver<probe::Note>, context: &Context) {
 }
 
 /// Waits for the first list of every kind; `false` when the shutdown comes first.
-async fn wait_until_listed(stores: &Stores, stop: &CancellationToken) -> Result<bool, Error> {
+async fn wait_until_listed(
+    stores: &Stores,
+    nodes: Option<oneshot::Receiver<()>>,
+    stop: &CancellationToken,
+) -> Result<bool, Error> {
     let listed = async {
+        if let Some(nodes) = nodes {
+            // Its watch goes on until the shutdown, which ends this wait.
+            let _ = nodes.await;
+        }
         stores.sets.wait_until_ready().await?;
         stores.pods.wait_until_ready().await?;
         stores.servers.wait_until_ready().await?;

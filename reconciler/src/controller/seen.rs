@@ -21,18 +21,7 @@ use super::{
     index::{Index, Name},
     watch::Changes,
 };
-
-/// What became of the objects of a kind. The store shows it already.
-#[derive(Clone, Copy)]
-pub(super) enum Change<T> {
-    /// An object is new, or is not as it was.
-    Applied(T),
-    /// An object is gone.
-    Deleted(T),
-    /// The list was made anew: the store shows its objects only now, and what vanished while the watch was
-    /// broken is told by no event.
-    Listed,
-}
+use crate::feed::Change;
 
 /// Keeps the indexes in step with the stores and queues whom a change concerns.
 pub(super) struct Seen {

@@ -78,6 +78,7 @@ async fn observe_and_apply(pod: &Pod, set: &GameServerSet, context: &Context) ->
         server: server.as_deref(),
         around: &around,
         results: &|quality| context.results.get(uid, quality),
+        on_node: context.on_nodes.probe(pod),
         now: Timestamp::now(),
     });
     match apply(pod, set, server.as_deref(), plan, context).await {

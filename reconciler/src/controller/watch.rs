@@ -1,28 +1,22 @@
 //! Watches, the stores they fill, and the queues they feed.
 
-use std::{convert::identity, fmt::Debug, sync::Arc};
+use std::{convert::identity, sync::Arc};
 
-use futures::{StreamExt, channel::mpsc};
+use futures::channel::mpsc;
 use gamewarden_api::{GameServer, GameServerSet, names, server::conditions};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DynamicObject},
+    Client,
     runtime::{
-        WatchStreamExt,
         reflector::{self, ObjectRef},
-        watcher::{self, Event, watcher},
+        watcher,
     },
 };
-use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Metrics, Stores,
-    seen::{Change, Seen},
-    stores::Indexes,
-};
+use super::{Metrics, Stores, seen::Seen, stores::Indexes};
+use crate::feed::{Change, Feed};
 
 /// Told of everything that the watches see.
 #[derive(Clone)]
@@ -99,97 +93,24 @@ pub(super) fn start(
     let by = Arc::new(Indexes::new());
     let stores = Stores { sets, pods, servers, nodes, claims, volumes, budgets, by };
 
-    let watch = Watch {
-        seen: Arc::new(Seen::new(changes.clone(), stores.clone())),
-        client: client.clone(),
-        metrics: metrics.clone(),
-        shutdown: shutdown.clone(),
-    };
-    watch.spawn(all(), set_writer, identity, Seen::set);
-    watch.spawn(owned, pod_writer, identity, Seen::pod);
-    watch.spawn(all(), server_writer, identity, Seen::server);
-    watch.spawn(all(), node_writer, conditions::kept_of_node, Seen::node);
-    watch.spawn(all(), claim_writer, conditions::kept_of_claim, Seen::claim);
-    watch.spawn(all(), budget_writer, identity, Seen::budget);
-    watch.spawn(all(), volume_writer, conditions::kept_of_volume, Seen::volume);
+    let feed =
+        Feed { client: client.clone(), errors: metrics.watch_errors.clone(), shutdown: shutdown.clone() };
+    let seen = Arc::new(Seen::new(changes.clone(), stores.clone()));
+    feed.spawn(all(), set_writer, identity, telling(&seen, Seen::set));
+    feed.spawn(owned, pod_writer, identity, telling(&seen, Seen::pod));
+    feed.spawn(all(), server_writer, identity, telling(&seen, Seen::server));
+    feed.spawn(all(), node_writer, conditions::kept_of_node, telling(&seen, Seen::node));
+    feed.spawn(all(), claim_writer, conditions::kept_of_claim, telling(&seen, Seen::claim));
+    feed.spawn(all(), budget_writer, identity, telling(&seen, Seen::budget));
+    feed.spawn(all(), volume_writer, conditions::kept_of_volume, telling(&seen, Seen::volume));
     stores
 }
 
-/// Starts watches.
-struct Watch {
-    seen: Arc<Seen>,
-    client: Client,
-    metrics: Metrics,
-    shutdown: CancellationToken,
-}
-
-impl Watch {
-    fn spawn<K>(
-        &self,
-        config: watcher::Config,
-        writer: reflector::store::Writer<K>,
-        kept: fn(K) -> K,
-        tell: fn(&Seen, Change<&K>),
-    ) where
-        K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
-    {
-        let api = Api::<DynamicObject>::all_with(self.client.clone(), &ApiResource::erase::<K>(&()));
-        let (metrics, seen) = (self.metrics.clone(), Arc::clone(&self.seen));
-        let errors = metrics.clone();
-        let stream = watcher(api, config)
-            .default_backoff()
-            .filter_map(move |event| {
-                let event = event.map(|event| typed::<K>(event, kept, &errors)).transpose();
-                std::future::ready(event)
-            })
-            .reflect(writer)
-            .take_until(self.shutdown.clone().cancelled_owned());
-        tokio::spawn(async move {
-            let mut stream = std::pin::pin!(stream);
-            while let Some(event) = stream.next().await {
-                match event {
-                    Ok(Event::Apply(object)) => tell(&seen, Change::Applied(&object)),
-                    Ok(Event::Delete(object)) => tell(&seen, Change::Deleted(&object)),
-                    // The store shows the objects of a new list only now, and what vanished while the watch was
-                    // broken is told by no event: look at everything.
-                    Ok(Event::InitDone) => tell(&seen, Change::Listed),
-                    Ok(Event::Init | Event::InitApply(_)) => {}
-                    Err(error) => {
-                        metrics.watch_errors.inc();
-                        tracing::warn!(kind = %K::kind(&()), %error, "watch failed; trying again");
-                    }
-                }
-                seen.somebody();
-            }
-        });
-    }
-}
-
-/// The event with its object read as what it is. One object that cannot be read is left out and said so: it must
-/// not stop the watch of all others.
-fn typed<K: DeserializeOwned + Resource<DynamicType = ()>>(
-    event: Event<DynamicObject>,
-    kept: fn(K) -> K,
-    metrics: &Metrics,
-) -> Option<Event<K>> {
-    let read = |mut object: DynamicObject| {
-        // Half of an object's size, and nothing here reads it.
-        object.metadata.managed_fields = None;
-        let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
-        match object.try_parse::<K>() {
-            Ok(object) => Some(kept(object)),
-            Err(error) => {
-                metrics.watch_errors.inc();
-                tracing::error!(kind = %K::kind(&()), %namespace, %name, %error, "unreadable object left out");
-                None
-            }
-        }
-    };
-    match event {
-        Event::Apply(object) => read(object).map(Event::Apply),
-        Event::Delete(object) => read(object).map(Event::Delete),
-        Event::InitApply(object) => read(object).map(Event::InitApply),
-        Event::Init => Some(Event::Init),
-        Event::InitDone => Some(Event::InitDone),
+/// Tells whom a change concerns, and whoever works on everything at once.
+fn telling<K>(seen: &Arc<Seen>, tell: fn(&Seen, Change<&K>)) -> impl Fn(Change<&K>) + Send + use<K> {
+    let seen = Arc::clone(seen);
+    move |change| {
+        tell(&seen, change);
+        seen.somebody();
     }
 }

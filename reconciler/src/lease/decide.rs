@@ -32,7 +32,7 @@ impl Observed {
     }
 
     /// How long `spec` has been seen unchanged at `now_mono`; zero if it was not what was last seen.
-    fn unchanged_for(&self, spec: &LeaseSpec, now_mono: Duration) -> Duration {
+    pub(super) fn unchanged_for(&self, spec: &LeaseSpec, now_mono: Duration) -> Duration {
         match &self.seen {
             Some((seen, since)) if seen == spec => now_mono.saturating_sub(*since),
             _ => Duration::ZERO,
@@ -119,12 +119,14 @@ impl Candidate {
 
     /// What the lease's holder promised; where the lease does not say, what everybody here does.
     fn duration_of(&self, spec: &LeaseSpec) -> Duration {
-        let seconds = spec.lease_duration_seconds.unwrap_or(0);
-        match u64::try_from(seconds) {
-            Ok(seconds) if seconds > 0 => Duration::from_secs(seconds),
-            _ => self.lease_duration,
-        }
+        promised(spec).unwrap_or(self.lease_duration)
     }
+}
+
+/// What a lease's holder promised, if it says so.
+pub(super) fn promised(spec: &LeaseSpec) -> Option<Duration> {
+    let seconds = u64::try_from(spec.lease_duration_seconds?).ok()?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 /// The lease's spec; one without is nobody's.

@@ -25,6 +25,7 @@ mod decide;
 mod elector;
 mod fence;
 mod leadership;
+mod live;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -35,6 +36,7 @@ pub use decide::{Candidate, Observed, Step, decide};
 pub use elector::Elector;
 pub use fence::{Fence, NotLeading};
 pub use leadership::{Leadership, Lost};
+pub use live::Live;
 pub use request::{LeaseError, LeaseMetrics, client_config};
 
 /// Random part of every wait, as a share of it: candidates that started together drift apart.

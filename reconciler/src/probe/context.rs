@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::{Notify, mpsc};
 
-use super::{Metrics, Note, Results};
+use super::{Metrics, Note, OnNodes, Results};
 use crate::write::Writer;
 
 /// How many probes run at once unless said otherwise.
@@ -28,6 +28,11 @@ pub struct Context<P> {
     pub servers: Store<GameServer>,
     /// All nodes, as far as `server::conditions` keeps them.
     pub nodes: Store<Node>,
+    /// Nodes that others probe.
+    pub others: OnNodes,
+    /// Whether verdicts are told on the pods' conditions as well, right after they are written. (The controller does that
+    /// when it sees the GameServer.)
+    pub tells_pods: bool,
     /// Told (`notify_waiters`) of every change of these stores.
     pub changed: Arc<Notify>,
     /// GameServers that are claimed, as the watch shows them: what is to be looked at once more.

@@ -22,6 +22,7 @@
 mod attempt;
 mod awake;
 mod context;
+mod cri_stub;
 mod direct;
 mod exec;
 mod exec_status;
@@ -31,6 +32,7 @@ mod last_look;
 mod lost_node;
 mod metrics;
 mod note;
+mod on_nodes;
 mod probers;
 mod results;
 mod retries;
@@ -49,9 +51,11 @@ use futures::future::BoxFuture;
 use gamewarden_api::{quality::Outcome, schedule::Handler};
 
 pub use context::{Context, DEFAULT_MAX_IN_FLIGHT};
+pub use cri_stub::{Cri, CriError, CriMetrics, CriSettings};
 pub use exec::client;
 pub use metrics::Metrics;
 pub use note::Note;
+pub use on_nodes::OnNodes;
 pub use probers::Probers;
 pub use results::Results;
 pub use runner::{Error, run};

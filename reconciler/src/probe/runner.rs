@@ -122,8 +122,10 @@ impl<P: Prober> Runner<P> {
             pods: context.pods.clone(),
             notes: context.notes.clone(),
             metrics: context.metrics.clone(),
+            others: context.others.clone(),
+            tells: context.tells_pods.then(|| context.results.clone()),
         };
-        let targets = Targets::new(context.hosts);
+        let targets = Targets::new(context.hosts, context.others.clone());
         // Bounded by the probes: each says something once a second at most, and is heard at once.
         let (report, reports) = mpsc::unbounded_channel();
         Self {

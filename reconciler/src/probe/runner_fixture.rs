@@ -18,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, Context, Error, Metrics, Note, ProbeTarget, Prober, Results,
+    Answer, Context, Error, Metrics, Note, OnNodes, ProbeTarget, Prober, Results,
     fixtures::{Filled, Server, Stores, pod, running, server, set},
     run,
 };
@@ -101,6 +101,7 @@ pub(super) struct Fixture {
     pub(super) changed: Arc<Notify>,
     pub(super) claims: futures::channel::mpsc::UnboundedSender<Arc<GameServer>>,
     pub(super) results: Results,
+    pub(super) others: OnNodes,
     pub(super) notes: mpsc::Receiver<Note>,
     pub(super) news: futures::channel::mpsc::UnboundedReceiver<ObjectRef<Pod>>,
     pub(super) shutdown: CancellationToken,
@@ -122,6 +123,7 @@ impl Fixture {
         let (sender, notes) = mpsc::channel(16);
         let (queue, news) = futures::channel::mpsc::unbounded();
         let (claims, claimed) = futures::channel::mpsc::unbounded();
+        let others = OnNodes::default();
         let context = Context {
             writer: crate::write::Writer::new(server.client()),
             prober: prober.clone(),
@@ -129,6 +131,8 @@ impl Fixture {
             pods: stores.pods.store.clone(),
             servers: stores.servers.store.clone(),
             nodes: kube::runtime::reflector::store().0,
+            others: others.clone(),
+            tells_pods: false,
             changed: Arc::clone(&changed),
             claims: claimed,
             news: queue,
@@ -139,7 +143,7 @@ impl Fixture {
             max_in_flight: 2,
         };
         let run = tokio::spawn(run(context, shutdown.clone()));
-        Self { prober, stores, server, changed, claims, results, notes, news, shutdown, run }
+        Self { prober, stores, server, changed, claims, results, others, notes, news, shutdown, run }
     }
 
     pub(super) fn does(&self, does: Does) {

@@ -21,7 +21,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 
 use super::{
-    Note,
+    Note, OnNodes,
     verdict::speaks_for,
     what::{Problem, What, what},
 };
@@ -80,6 +80,7 @@ pub(super) struct Targets {
     sets: HashMap<String, Arc<GameServerSet>>,
     said: HashMap<String, Said>,
     hosts: Hosts,
+    others: OnNodes,
 }
 
 /// What a pod and its set were when they were last looked at.
@@ -99,9 +100,9 @@ struct Said {
 }
 
 impl Targets {
-    /// Nothing yet; probes may ask these hosts.
-    pub(super) fn new(hosts: Hosts) -> Self {
-        Self { hosts, ..Self::default() }
+    /// Nothing yet; probes may ask these hosts, and leave these nodes to others.
+    pub(super) fn new(hosts: Hosts, others: OnNodes) -> Self {
+        Self { hosts, others, ..Self::default() }
     }
 
     /// Brings everything in step with the stores. Pods that are as they were cost next to nothing.
@@ -109,7 +110,7 @@ impl Targets {
         let mut changed = Changed::default();
         self.sync_sets(sets, &mut changed);
         let mut alive: HashSet<Arc<str>> = HashSet::with_capacity(self.pods.len());
-        for pod in pods.state() {
+        for pod in pods.state().into_iter().filter(|pod| !self.others.probe(pod)) {
             let Some((uid, set)) = pod.metadata.uid.clone().zip(owner(&pod, &self.sets)) else {
                 continue;
             };

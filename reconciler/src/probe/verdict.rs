@@ -3,12 +3,16 @@
 //! The decision is made on an object as it was read, and the patch carries its uid and resourceVersion. Who
 //! loses a race reads the object afresh and decides again, which may come to nothing: somebody else, perhaps
 //! an earlier write of our own that the watch has not shown yet, has said it.
+//!
+//! A prober on a node then tells the pod's conditions: it has the text. The controller does that by its plan for the
+//! server.
 
 use std::sync::Arc;
 
 use gamewarden_api::{
     GameServer, GameServerSet,
     quality::{Decision, Input, Verdict, decide},
+    server::told_on_pod,
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -16,9 +20,10 @@ use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
+use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::{Metrics, Note, metrics::WriteResult};
+use super::{Metrics, Note, OnNodes, Results, metrics::WriteResult};
 use crate::write::{WriteError, Writer};
 
 /// How often a write that meets a newer version is decided again.
@@ -36,8 +41,8 @@ pub(super) struct Saying {
 }
 
 impl Saying {
-    /// What is to be written to `server`, if anything is.
-    pub(super) fn decide(&self, server: &GameServer) -> Option<Decision> {
+    /// What is to be written to `server`, if anything is; `on_node`: by the prober of its node.
+    pub(super) fn decide(&self, server: &GameServer, on_node: bool) -> Option<Decision> {
         if !speaks_for(server, &self.pod_uid) {
             return None;
         }
@@ -48,6 +53,7 @@ impl Saying {
             server,
             pod_uid: &self.pod_uid,
             now: Timestamp::now(),
+            owes_containers: on_node,
         })
     }
 }
@@ -65,9 +71,19 @@ pub(super) struct VerdictWriter {
     pub(super) pods: Store<Pod>,
     pub(super) notes: mpsc::Sender<Note>,
     pub(super) metrics: Metrics,
+    /// Nodes that others probe.
+    pub(super) others: OnNodes,
+    /// The texts to tell pods' conditions with, where that is for us to do.
+    pub(super) tells: Option<Results>,
 }
 
 impl VerdictWriter {
+    /// Whether nothing is to be written: neither to the GameServer, nor to its pod.
+    pub(super) fn is_said(&self, saying: &Saying, server: &GameServer) -> bool {
+        saying.decide(server, self.tells.is_some()).is_none()
+            && (!speaks_for(server, &saying.pod_uid) || self.to_tell(saying, server).is_none())
+    }
+
     /// Writes `saying`, of which `server` is the GameServer as last seen. An error is logged; whoever asked
     /// tries again.
     pub(super) async fn write(&self, saying: &Saying, server: Arc<GameServer>) -> WriteResult {
@@ -92,15 +108,17 @@ impl VerdictWriter {
         let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
         for _ in 0..TRIES {
             // The pod may have gone meanwhile, and another have come by its name.
-            if !self.pod_is_there(saying) {
+            if self.pod(saying).is_none() {
                 return Ok(WriteResult::Gone);
             }
-            let Some(decision) = saying.decide(&server) else {
+            let Some(decision) = saying.decide(&server, self.tells.is_some()) else {
+                self.tell_pod(saying, &server).await?;
                 return Ok(WriteResult::Unchanged);
             };
             match self.writer.patch_server(&namespace, &name, &decision.patch).await {
-                Ok(_) => {
+                Ok(written) => {
                     self.told(saying, &server, decision);
+                    self.tell_pod(saying, &written).await?;
                     return Ok(WriteResult::Written);
                 }
                 Err(error) if error.is_not_found() => return Ok(WriteResult::Gone),
@@ -115,10 +133,32 @@ impl VerdictWriter {
         Ok(WriteResult::Conflict)
     }
 
-    fn pod_is_there(&self, saying: &Saying) -> bool {
-        self.pods.get(&saying.pod).is_some_and(|pod| {
-            pod.uid().as_deref() == Some(&*saying.pod_uid) && pod.metadata.deletion_timestamp.is_none()
+    /// The pod, if it is still the one that was probed, and ours to probe.
+    fn pod(&self, saying: &Saying) -> Option<Arc<Pod>> {
+        self.pods.get(&saying.pod).filter(|pod| {
+            let is_it = pod.uid().as_deref() == Some(&*saying.pod_uid);
+            is_it && pod.metadata.deletion_timestamp.is_none() && !self.others.probe(pod)
         })
+    }
+
+    /// The patch that has the pod's conditions tell what is on the GameServer.
+    fn to_tell(&self, saying: &Saying, server: &GameServer) -> Option<Value> {
+        let (results, pod) = self.tells.as_ref().zip(self.pod(saying))?;
+        let heard = |quality: &str| results.get(&saying.pod_uid, quality);
+        told_on_pod(&pod, server, &saying.set.spec.service_qualities, &heard, Timestamp::now())
+    }
+
+    async fn tell_pod(&self, saying: &Saying, server: &GameServer) -> Result<(), WriteError> {
+        if !speaks_for(server, &saying.pod_uid) {
+            return Ok(());
+        }
+        let Some(patch) = self.to_tell(saying, server) else { return Ok(()) };
+        let namespace = saying.pod.namespace.as_deref().unwrap_or_default();
+        match self.writer.patch_pod_status(namespace, &saying.pod.name, &patch).await {
+            // It went, or another came by its name.
+            Err(error) if !error.is_not_found() && !error.is_conflict() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn told(&self, saying: &Saying, server: &GameServer, decision: Decision) {

@@ -56,7 +56,7 @@ impl Writes {
             waiting.insert(key.clone());
             return;
         }
-        if saying.decide(&server).is_none() {
+        if self.writer.is_said(&saying, &server) {
             self.retries.settled(key);
             return;
         }

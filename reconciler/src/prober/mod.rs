@@ -1,0 +1,193 @@
+//! The prober of one node: asks the game servers that run there how they are, and writes what follows.
+//!
+//! ```text
+//!   watch ──► stores (this node's pods and GameServers, all sets' qualities) ──► probe::run ──► GameServer: the verdict
+//!                                                                                  │    ▲        pod: its condition
+//!                                            the node's container runtime (CRI), ◄─┘    │        Events
+//!                                            the pods' own addresses                    │
+//!   lease (the node's name) ── held, and the controller has seen it ────────────────────┘
+//! ```
+//!
+//! It decides as the controller does, by the same code; what makes it cheap is how commands are run, and what makes it
+//! quick is that it needs nobody else for a verdict. See [`crate::probe::OnNodes`] for how a node changes hands between the
+//! two, and `docs/node-prober.md` for what it may do.
+
+mod watch;
+
+use std::time::Duration;
+
+use gamewarden_api::schedule::Hosts;
+use gamewarden_runtime::Process;
+use jiff::Timestamp;
+use kube::{Client, runtime::reflector};
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    feed::Feed,
+    lease,
+    probe::{self, Prober},
+    write::Writer,
+};
+
+/// The times of a node's Lease. A prober that has crashed is taken over ten seconds after its last renewal; and a cluster of
+/// a hundred nodes writes thirty Leases a second.
+pub const LEASE: lease::Config = lease::Config {
+    lease_duration: Duration::from_secs(10),
+    renew_deadline: Duration::from_secs(7),
+    retry_period: Duration::from_secs(3),
+};
+
+/// How long after it holds the Lease a prober says nothing yet: the controller's watch shows it within milliseconds, and
+/// what the controller was about to say is said.
+pub const SETTLE: Duration = Duration::from_secs(2);
+
+/// How many events may wait to be written before some are dropped.
+const NOTES: usize = 256;
+
+/// How long the first lists may take before it is said that something is wrong.
+const FIRST_LIST: Duration = Duration::from_secs(30);
+
+/// The prober could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Probing ended.
+    #[error(transparent)]
+    Probe(#[from] probe::Error),
+    /// It ended although nothing asked it to.
+    #[error("probing ended without a reason")]
+    Ended,
+}
+
+/// Settings of the prober.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The node.
+    pub node: String,
+    /// How many probes may run at once.
+    pub concurrent_probes: usize,
+    /// Whom probes may ask.
+    pub probe_hosts: Hosts,
+}
+
+/// What has been seen of the node since the process began: it is watched before it is anybody's turn to probe.
+#[derive(Debug)]
+pub struct Node {
+    stores: watch::Stores,
+    metrics: Metrics,
+}
+
+/// The prober's own metrics; those of probes are the controller's.
+#[derive(Clone, Debug, Default)]
+struct Metrics {
+    watch_errors: prometheus_client::metrics::counter::Counter,
+    event_errors: prometheus_client::metrics::counter::Counter,
+}
+
+impl Node {
+    /// Begins to watch what concerns the node, over a client for which long silence is normal.
+    pub fn watch(name: &str, client: Client, process: &Process) -> Self {
+        let metrics = Metrics::default();
+        process.metrics.register(|registry| {
+            for (name, help, counter) in [
+                (
+                    "gamewarden_watch_errors",
+                    "Watches that broke and were started again",
+                    &metrics.watch_errors,
+                ),
+                ("gamewarden_event_errors", "Events that could not be written", &metrics.event_errors),
+            ] {
+                registry.register(name, help, counter.clone());
+            }
+        });
+        let feed = Feed { client, errors: metrics.watch_errors.clone(), shutdown: process.shutdown.token() };
+        Self { stores: watch::start(&feed, name), metrics }
+    }
+
+    /// Probes the node's servers until `stop`, as the holder of the node's Lease, over a client that writes only while it is
+    /// held.
+    ///
+    /// # Errors
+    /// It ends by itself. The process should end then.
+    pub async fn probe(
+        self,
+        write: Client,
+        prober: impl Prober,
+        config: &Config,
+        process: &Process,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let ready = process.health.readiness("first lists");
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = self.stores.wait_until_listed() => {}
+        }
+        ready.set(true);
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = sleep(SETTLE) => {}
+        }
+        let writer = Writer::new(write);
+        let (notes, to_publish) = mpsc::channel(NOTES);
+        // The controller takes texts from the pods' conditions.
+        let (news, _) = futures::channel::mpsc::unbounded();
+        let watch::Stores { sets, pods, servers, changed, claims } = self.stores;
+        let context = probe::Context {
+            writer: writer.clone(),
+            prober,
+            sets,
+            pods,
+            servers,
+            // Of a node that is lost its own prober hears nothing either.
+            nodes: reflector::store().0,
+            others: probe::OnNodes::default(),
+            tells_pods: true,
+            changed,
+            claims,
+            news,
+            notes,
+            results: probe::Results::default(),
+            metrics: process.metrics.register(probe::Metrics::register),
+            hosts: config.probe_hosts,
+            max_in_flight: config.concurrent_probes,
+        };
+        tracing::info!(node = %config.node, "probing");
+        let (ended, ()) =
+            tokio::join!(probe::run(context, stop.clone()), publish(to_publish, &writer, &self.metrics));
+        ended?;
+        if stop.is_cancelled() { Ok(()) } else { Err(Error::Ended) }
+    }
+}
+
+/// Writes what there is to say to people, one after another; ends when nobody has anything to say any more.
+async fn publish(mut notes: mpsc::Receiver<probe::Note>, writer: &Writer, metrics: &Metrics) {
+    while let Some(note) = notes.recv().await {
+        if let Err(error) = writer.event(&note.event.object(&note.about, Timestamp::now())).await {
+            metrics.event_errors.inc();
+            let (reason, message) = (&note.event.reason, &note.event.message);
+            tracing::warn!(%error, %reason, %message, "event not written");
+        }
+    }
+}
+
+impl watch::Stores {
+    /// Waits for the first list of every kind, however long it takes.
+    async fn wait_until_listed(&self) {
+        let listed = async {
+            self.sets.wait_until_ready().await?;
+            self.pods.wait_until_ready().await?;
+            self.servers.wait_until_ready().await
+        };
+        let mut listed = std::pin::pin!(listed);
+        loop {
+            match timeout(FIRST_LIST, &mut listed).await {
+                // A watch that has ended is said by who probes.
+                Ok(_) => return,
+                Err(_) => tracing::warn!("still waiting for the first lists; are the CRDs installed?"),
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What the prober of a node watches: the node's pods and GameServers, and all sets, as far as it looks at them.
+
+use std::{convert::identity, sync::Arc};
+
+use futures::channel::mpsc;
+use gamewarden_api::{
+    GameServer, GameServerSet, names,
+    removal::{Claim, Phase},
+};
+use k8s_openapi::api::core::v1::{Container, Pod};
+use kube::runtime::{
+    reflector::{self, Store},
+    watcher,
+};
+use tokio::sync::Notify;
+
+use crate::feed::{Change, Feed};
+
+/// What the watches have seen.
+#[derive(Debug)]
+pub(super) struct Stores {
+    /// All sets.
+    pub(super) sets: Store<GameServerSet>,
+    /// The node's pods of sets.
+    pub(super) pods: Store<Pod>,
+    /// The node's GameServers, by the label that the controller gives them.
+    pub(super) servers: Store<GameServer>,
+    /// Told of every change.
+    pub(super) changed: Arc<Notify>,
+    /// GameServers that are claimed.
+    pub(super) claims: mpsc::UnboundedReceiver<Arc<GameServer>>,
+}
+
+/// Starts the watches. They end with the feed.
+pub(super) fn start(feed: &Feed, node: &str) -> Stores {
+    let (sets, set_writer) = reflector::store();
+    let (pods, pod_writer) = reflector::store();
+    let (servers, server_writer) = reflector::store();
+    let changed = Arc::new(Notify::new());
+    let (queue, claims) = mpsc::unbounded();
+    let here = watcher::Config::default().labels(names::OWNER_GSS).fields(&format!("spec.nodeName={node}"));
+    let of_here = watcher::Config::default().labels(&format!("{}={node}", names::NODE_NAME));
+    let tell = Arc::clone(&changed);
+    feed.spawn(watcher::Config::default(), set_writer, kept_of_set, move |_| tell.notify_waiters());
+    let tell = Arc::clone(&changed);
+    feed.spawn(here, pod_writer, kept_of_pod, move |_| tell.notify_waiters());
+    let tell = Arc::clone(&changed);
+    feed.spawn(of_here, server_writer, identity, move |change| {
+        if let Change::Applied(server) = change
+            && Claim::any(server).is_some_and(|claim| claim.phase == Phase::Claimed)
+        {
+            // A queue that is gone belongs to a prober that has shut down.
+            let _ = queue.unbounded_send(Arc::new(server.clone()));
+        }
+        tell.notify_waiters();
+    });
+    Stores { sets, pods, servers, changed, claims }
+}
+
+/// A set's qualities, and what it is known by. Its template may be large, and every prober holds every set.
+fn kept_of_set(mut set: GameServerSet) -> GameServerSet {
+    set.spec.game_server_template = Default::default();
+    set.metadata.annotations = None;
+    set.status = None;
+    set
+}
+
+/// A pod without what is large in it and says nothing about probes.
+fn kept_of_pod(mut pod: Pod) -> Pod {
+    if let Some(spec) = &mut pod.spec {
+        spec.volumes = None;
+        spec.affinity = None;
+        spec.tolerations = None;
+        let containers = spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten());
+        for container in containers {
+            *container = Container {
+                name: std::mem::take(&mut container.name),
+                ports: container.ports.take(),
+                restart_policy: container.restart_policy.take(),
+                ..Container::default()
+            };
+        }
+    }
+    pod
+}
