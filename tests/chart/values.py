@@ -4,6 +4,7 @@ Reads the default values on standard input; fails when one of them is not touche
 cannot be forgotten. Needs PyYAML (Debian's python3-yaml).
 """
 
+import copy
 import json
 import subprocess
 import sys
@@ -32,28 +33,29 @@ touched = set()
 cases = []
 
 
-def case(path, value, look, expected):
-    """With `path` set to `value`, `look(objects)` is `expected`, and without it is not."""
+def case(path, value, look, expected, beside=None):
+    """With `path` set to `value`, `look(objects)` is `expected`, and without it is not; both with the values `beside`."""
     touched.add(path)
-    cases.append((path, value, look, expected))
+    cases.append((path, value, look, expected, beside))
 
 
 def run_cases():
     """All cases in as few renderings as there are conflicts: a rendering costs the better part of a second."""
     batches = []
-    for path, value, look, expected in cases:
+    for path, value, look, expected, beside in cases:
         # A digest hides the tag, a budget that is off its maxUnavailable, and cert-manager what is ours: those are tried one
         # by one.
         place = path.rpartition(".")[0] if "podDisruptionBudget" in path else path
         place = next((whole for whole in ("image", "certificates") if path.startswith(f"{whole}.")), place)
-        for places, members in batches:
-            if places.setdefault(place, (path, value)) == (path, value):
+        for base, places, members in batches:
+            if base == beside and places.setdefault(place, (path, value)) == (path, value):
                 members.append((path, value, look, expected))
                 break
         else:
-            batches.append(({place: (path, value)}, [(path, value, look, expected)]))
-    for _, members in batches:
-        values = {}
+            batches.append((beside, {place: (path, value)}, [(path, value, look, expected)]))
+    for beside, _, members in batches:
+        values, default = {}, PROBER if beside else DEFAULT
+        merge(values, beside or {})
         for path, value, _, _ in members:
             merge(values, nested(path, value))
         objects = render(values)
@@ -61,7 +63,7 @@ def run_cases():
             found = look(objects)
             if found != expected:
                 sys.exit(f"values.py: with {path}={value!r} there is {found!r}, not {expected!r}")
-            if look(DEFAULT) == expected:
+            if look(default) == expected:
                 sys.exit(f"values.py: {path}: {expected!r} is there without it, so this case proves nothing")
 
 
@@ -70,7 +72,7 @@ def merge(into, values):
         if isinstance(value, dict) and isinstance(into.get(key), dict):
             merge(into[key], value)
         else:
-            into[key] = value
+            into[key] = copy.deepcopy(value)
 
 
 def deployment(role):
@@ -244,6 +246,109 @@ assert exempt == ["--exempt-users=system:serviceaccount:$(POD_NAMESPACE):mine"],
 # It sees what it guards, and may change nothing.
 [seen] = DEFAULT["ClusterRole", "gamewarden-webhook"]["rules"]
 assert sorted(seen["resources"]) == ["gameservers", "gameserversets"] and seen["verbs"] == ["list", "watch"], seen
+
+# Node probers: nothing without them; with them, each value in its place.
+for kind, name in DEFAULT:
+    assert "prober" not in name, f"{kind} {name} is made without prober.enabled"
+assert "prober" not in json.dumps([container(role, "args")(DEFAULT) for role in ("controller", "webhook")])
+PROBER = render({"prober": {"enabled": True}})
+
+
+def prober_pod(objects):
+    return objects["DaemonSet", "gamewarden-prober"]["spec"]["template"]
+
+
+def prober(path, value, look, expected):
+    """As case, where there are probers."""
+    case(f"prober.{path}", value, look, expected, {"prober": {"enabled": True}})
+
+
+prober_args = lambda o: prober_pod(o)["spec"]["containers"][0]["args"]
+argument_of_prober = lambda text: lambda o: text in prober_args(o)
+pod_of_prober = lambda key: lambda o: prober_pod(o)["spec"].get(key)
+host_path = lambda o: prober_pod(o)["spec"]["volumes"][0]["hostPath"]["path"]
+case("prober.enabled", True, exists("DaemonSet", "gamewarden-prober"), True)
+case("prober.enabled", True, lambda o: "--prober-namespace=gamewarden-probers" in container("controller", "args")(o), True)
+case("prober.enabled", True, lambda o: "gamewarden-probers:gamewarden-prober" in json.dumps(
+    o["ValidatingWebhookConfiguration", "gamewarden"]), True)
+case("prober.enabled", True, lambda o: "--node-prober" in container("webhook", "args")(o), True)
+prober("createNamespace", False, exists("Namespace", "gamewarden-probers"), False)
+prober("socket", "/run/crio/crio.sock", argument_of_prober("--cri-socket=/run/crio/crio.sock"), True)
+prober("socket", "/run/crio/crio.sock", host_path, "/run/crio")
+prober("socket", "", host_path, "/run")
+prober("socket", "", argument_of_prober("--host-root=/host"), True)
+prober("resident", "off", argument_of_prober("--resident=off"), True)
+prober("resident", "off", pod_of_prober("hostNetwork"), None)
+prober("probeHosts", "any", argument_of_prober("--probe-hosts=any"), True)
+prober("logLevel", "debug", argument_of_prober("--log-level=debug"), True)
+prober("concurrentProbes", 7, argument_of_prober("--concurrent-probes=7"), True)
+prober("port", 9999, argument_of_prober("--admin-addr=0.0.0.0:9999"), True)
+prober("port", 9999, lambda o: prober_pod(o)["spec"]["containers"][0]["ports"][0]["containerPort"], 9999)
+prober("resources", {"limits": {"memory": "1Gi"}},
+       lambda o: prober_pod(o)["spec"]["containers"][0]["resources"]["limits"], {"memory": "1Gi"})
+prober("serviceAccount.name", "other", pod_of_prober("serviceAccountName"), "other")
+prober("serviceAccount.name", "other", exists("ServiceAccount", "other"), True)
+prober("serviceAccount.annotations", {"a.example/b": "c"},
+       lambda o: o["ServiceAccount", pod_of_prober("serviceAccountName")(o)]["metadata"].get("annotations"), {"a.example/b": "c"})
+own = render({"prober": {"enabled": True, "serviceAccount": {"create": False, "name": "mine"}}})
+touched.add("prober.serviceAccount.create")
+assert ("ServiceAccount", "mine") not in own and pod_of_prober("serviceAccountName")(own) == "mine", "serviceAccount.create=false"
+prober("podLabels", {"a": "b"}, lambda o: prober_pod(o)["metadata"]["labels"].get("a"), "b")
+prober("podAnnotations", {"a": "b"}, lambda o: prober_pod(o)["metadata"]["annotations"].get("a"), "b")
+prober("nodeSelector", {"a": "b"}, pod_of_prober("nodeSelector"), {"a": "b"})
+prober("tolerations", tolerations, pod_of_prober("tolerations"), tolerations)
+prober("affinity", affinity, pod_of_prober("affinity"), affinity)
+prober("priorityClassName", "high", pod_of_prober("priorityClassName"), "high")
+prober("maxUnavailable", "50%",
+       lambda o: o["DaemonSet", "gamewarden-prober"]["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"], "50%")
+prober("terminationGracePeriodSeconds", 99, pod_of_prober("terminationGracePeriodSeconds"), 99)
+
+# Another namespace or account, everywhere: an account that a policy does not name is not bound by it.
+touched.add("prober.namespace")
+elsewhere = render({"prober": {"enabled": True, "namespace": "n-s", "serviceAccount": {"name": "mine"}},
+                    "commonLabels": {"team": "play"}})
+for (kind, name), o in elsewhere.items():
+    if "prober" in name and o["metadata"].get("namespace", "n-s") != "n-s":
+        sys.exit(f"values.py: prober.namespace: {kind} {name} is in {o['metadata']['namespace']}")
+    if "prober" in name and o["metadata"]["labels"].get("team") != "play":
+        sys.exit(f"values.py: commonLabels: {kind} {name} has none")
+policies = [o for (kind, _), o in elsewhere.items() if kind == "ValidatingAdmissionPolicy"]
+assert len(policies) == 3, policies
+for policy in policies:
+    spec = policy["spec"]
+    [condition] = spec["matchConditions"]
+    assert '"system:serviceaccount:n-s:mine"' in condition["expression"], condition
+    assert spec["failurePolicy"] == "Fail", spec
+    [rule] = spec["matchConstraints"]["resourceRules"]
+    assert (rule["operations"], rule["resources"], rule["apiVersions"]) == (["*"], ["*/*"], ["*"]), rule
+    binding = elsewhere["ValidatingAdmissionPolicyBinding", policy["metadata"]["name"]]["spec"]
+    assert binding == {"policyName": policy["metadata"]["name"], "validationActions": ["Deny"]}, binding
+exempt = [arg for arg in container("webhook", "args")(elsewhere) if arg.startswith("--exempt-users=")]
+assert exempt[1:] == ["--exempt-users=system:serviceaccount:n-s:mine"], exempt
+for kind in ("ClusterRoleBinding", "RoleBinding"):
+    [subject] = elsewhere[kind, "gamewarden-prober"]["subjects"]
+    assert (subject["namespace"], subject["name"]) == ("n-s", "mine"), subject
+[subject] = elsewhere["RoleBinding", "gamewarden-prober-leases"]["subjects"]
+assert (subject["namespace"], subject["name"]) == ("game-ops", "gamewarden-controller"), subject
+assert elsewhere["Namespace", "n-s"]["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+assert "--prober-namespace=n-s" in container("controller", "args")(elsewhere)
+
+# It holds the socket, and is otherwise as little as can be.
+spec = prober_pod(PROBER)["spec"]
+[program] = spec["containers"]
+assert program["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                      "capabilities": {"drop": ["ALL"]}}, program
+assert spec["enableServiceLinks"] is False and "hostPID" not in spec and "hostIPC" not in spec, spec
+assert [v["hostPath"]["path"] for v in spec["volumes"]] == ["/run/containerd"], spec["volumes"]
+assert all(mount["readOnly"] for mount in program["volumeMounts"]), program
+verbs = {(r, v) for rule in PROBER["ClusterRole", "gamewarden-prober"]["rules"] for r in rule["resources"] for v in rule["verbs"]}
+assert {pair for pair in verbs if pair[1] not in ("get", "list", "watch")} == {
+    ("gameservers", "patch"), ("pods/status", "patch"), ("events", "create")}, verbs
+watched = render({"prober": {"enabled": True, "resident": "off"}, "podMonitor": {"enabled": True},
+                  "networkPolicy": {"enabled": True}})
+assert watched["PodMonitor", "gamewarden"]["spec"]["namespaceSelector"] == {"matchNames": ["game-ops", "gamewarden-probers"]}
+assert "prober" in json.dumps(watched["PodMonitor", "gamewarden"]["spec"]["selector"])
+assert watched["NetworkPolicy", "gamewarden-prober"]["metadata"]["namespace"] == "gamewarden-probers"
 
 for role in ("controller", "webhook"):
     case("networkPolicy.enabled", True, exists("NetworkPolicy", f"gamewarden-{role}"), True)
