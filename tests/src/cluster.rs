@@ -112,6 +112,19 @@ pub async fn client_past_the_webhook() -> Result<Client> {
     .await
 }
 
+/// A client that is known by this token alone.
+///
+/// # Errors
+/// As for [`client`].
+pub async fn client_with_token(token: &str) -> Result<Client> {
+    let token = token.to_owned();
+    client_of(|config| {
+        config.auth_info = kube::config::AuthInfo { token: Some(token.into()), ..Default::default() };
+        config.default_retry = false;
+    })
+    .await
+}
+
 /// The same, but what fails is not tried again behind the caller's back.
 ///
 /// # Errors

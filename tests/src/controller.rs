@@ -1,5 +1,7 @@
 //! The installed controllers: who leads, its end by SIGKILL, and its sleep by SIGSTOP.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{
@@ -118,14 +120,14 @@ impl Stopped {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let ended = kill(&self.leader.container, "SIGCONT").output();
+        let ended = kill(&socket(), &self.leader.container, "SIGCONT").output();
         if !ended.as_ref().is_ok_and(|output| output.status.success()) {
             eprintln!("{} does not go on: {ended:?}", self.leader.identity);
         }
     }
 }
 
-fn container(pod: &Pod) -> Option<&str> {
+pub(crate) fn container(pod: &Pod) -> Option<&str> {
     let mut statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
     statuses.find_map(|s| s.container_id.as_deref()?.strip_prefix("containerd://"))
 }
@@ -139,21 +141,33 @@ fn ended(pod: &Pod, container: &str) -> Option<i32> {
 }
 
 async fn signal(container: &str, signal: &str) -> Result<()> {
-    let output = Command::from(kill(container, signal)).output().await.context("running ctr")?;
+    let output = Command::from(kill(&socket(), container, signal)).output().await.context("running ctr")?;
     if !output.status.success() {
         bail!("{signal} for {container}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
-/// The command that sends a signal to the first process of a container.
-fn kill(container: &str, signal: &str) -> std::process::Command {
+/// Of the containerd of node-0, where controllers run.
+fn socket() -> PathBuf {
+    cluster::folder().join("containerd.sock")
+}
+
+/// The command that sends a signal to the first process of a container of this containerd.
+pub(crate) fn kill(socket: &Path, container: &str, signal: &str) -> std::process::Command {
     let mut command = std::process::Command::new(cluster::program("ctr"));
+    command.arg("--address").arg(socket).args(["-n", "k8s.io", "tasks", "kill", "-s", signal, container]);
     command
-        .arg("--address")
-        .arg(cluster::folder().join("containerd.sock"))
-        .args(["-n", "k8s.io", "tasks", "kill", "-s", signal, container]);
-    command
+}
+
+/// Who holds the lease now, be it alive or not.
+///
+/// # Errors
+/// Nobody does.
+pub async fn holder_now(client: &Client) -> Result<String> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
+    let lease = leases.get(LEASE).await?;
+    Ok(holder(&lease).context("nobody leads")?.to_owned())
 }
 
 /// Waits until another than `before` leads; gives its identity.
@@ -200,10 +214,16 @@ pub async fn metric(client: &Client, identity: &str, name: &str) -> Result<f64> 
     let has_address = |pod: &Pod| pod.status.as_ref().is_some_and(|status| status.pod_ip.is_some());
     wait::one(&api, pod, "the leader's pod has an address", has_address).await?;
     let text = ask(client, &format!("{pod}:8080"), "metrics").await?;
+    sum(&text, name, "")
+}
+
+/// The sum of a metric in this text over all its labels that are written like this.
+pub(crate) fn sum(text: &str, name: &str, labels: &str) -> Result<f64> {
     let mut sum = 0.0;
     for line in text.lines() {
         if let Some(rest) = line.strip_prefix(name)
             && rest.starts_with([' ', '{'])
+            && rest.contains(labels)
         {
             let (_, value) = rest.rsplit_once(' ').with_context(|| line.to_owned())?;
             sum += value.parse::<f64>().with_context(|| line.to_owned())?;
@@ -236,7 +256,7 @@ fn is_ready(pod: &Pod) -> bool {
     pod.metadata.deletion_timestamp.is_none() && conditions.any(|c| c.type_ == "Ready" && c.status == "True")
 }
 
-fn holder(lease: &Lease) -> Option<&str> {
+pub(crate) fn holder(lease: &Lease) -> Option<&str> {
     let holder = lease.spec.as_ref()?.holder_identity.as_deref();
     holder.filter(|holder| !holder.is_empty())
 }

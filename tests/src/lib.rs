@@ -16,6 +16,7 @@
 //!   history     every pod that was ever there
 //!   node        a second node: added, lost, removed
 //!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
+//!   prober      the prober of a node: put there, killed, taken away, its token stolen
 //!   race        players, scale changes and dying leaders, all at once, and whether a removal was wrong
 //!   certificates  the webhook's certificates: what is stored, published and really served
 //!   admissions  requests through the webhook, one after another, and what became of them
@@ -40,6 +41,7 @@ pub mod manifest;
 mod namespace;
 pub mod node;
 pub mod player;
+pub mod prober;
 pub mod race;
 mod rest;
 mod told;
