@@ -10,8 +10,9 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{GetParams, ListParams, Patch, PatchParams},
+    api::{GetParams, Patch, PatchParams},
     core::Request,
+    runtime::watcher,
 };
 use serde_json::json;
 use tokio::process::Command;
@@ -63,21 +64,19 @@ impl Prober {
     pub async fn of(client: &Client, node: &str) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
         let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
-        let mut found = None;
-        let what = format!("a prober of {node} holds its Lease");
-        let here = ListParams::default().fields(&format!("spec.nodeName={node}"));
-        // Its Lease changes every few seconds, so that each pod is looked at again.
-        wait::all(&leases, wait::named(node), &what, |seen| {
-            found = seen.get(node).and_then(holder).map(str::to_owned);
-            found.is_some()
+        let stays = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && container(pod).is_some();
+        let seen = wait::all(&pods, here(node), "a prober runs there", |seen| {
+            seen.len() == 1 && seen.values().all(stays)
         })
         .await?;
-        let (name, _) = found.as_deref().and_then(|id| id.rsplit_once('_')).context(what.clone())?;
-        let pod = wait::one(&pods, name, &what, |pod| container(pod).is_some()).await?;
-        if pods.list(&here).await?.items.len() != 1 {
-            bail!("several probers on {node}");
-        }
-        let container = container(&pod).context(what)?.to_owned();
+        let pod = seen.into_values().next().context("one that runs")?;
+        // An earlier one that was killed may hold it yet.
+        let holds = |lease: &Lease| {
+            let name = holder(lease).and_then(|identity| identity.rsplit_once('_'));
+            name.is_some_and(|(name, _)| name == pod.name_any())
+        };
+        wait::one(&leases, node, &format!("{} holds its Lease", pod.name_any()), holds).await?;
+        let container = container(&pod).context("its container")?.to_owned();
         Ok(Self { node: node.to_owned(), pod: pod.name_any(), container })
     }
 
@@ -138,8 +137,12 @@ async fn token(bound: &[&str]) -> Result<Client> {
 pub async fn take_away(client: &Client, node: &str) -> Result<()> {
     label(client, node, None).await?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
-    let here = kube::runtime::watcher::Config::default().fields(&format!("spec.nodeName={node}"));
-    wait::all(&pods, here, "its prober is gone", |seen| seen.is_empty()).await.map(drop)
+    wait::all(&pods, here(node), "its prober is gone", |seen| seen.is_empty()).await.map(drop)
+}
+
+/// Selects the node's pods.
+fn here(node: &str) -> watcher::Config {
+    watcher::Config::default().fields(&format!("spec.nodeName={node}"))
 }
 
 async fn label(client: &Client, node: &str, value: Option<&str>) -> Result<()> {

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use serde_json::json;
 
-use super::{super::told_on_pod, *};
+use super::super::told_on_pod;
+use super::*;
 
 const NOW: &str = "2026-01-01T00:00:00Z";
 

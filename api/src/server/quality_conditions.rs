@@ -61,7 +61,7 @@ pub(super) fn changes(pod: &Pod, wanted: &[PodCondition], now: Timestamp) -> Vec
         let current = condition(pod, &wanted.type_);
         let turned = current.is_none_or(|current| current.status != wanted.status);
         let message = current.and_then(|current| current.message.as_deref()).unwrap_or_default();
-        let text = match &wanted.text {
+        let text: &str = match &wanted.text {
             Some(text) => text,
             // Of another answer, or of one that nobody knows any more.
             None if turned => "",

@@ -97,7 +97,7 @@ pub(super) fn server(version: u64) -> Value {
     })
 }
 
-/// An API server that holds one GameServer.
+/// An API server that holds one GameServer, and takes patches of its pod's status.
 #[derive(Clone)]
 pub(super) struct Server(pub(super) Arc<Mutex<Held>>);
 
@@ -108,6 +108,10 @@ pub(super) struct Held {
     pub(super) written: usize,
     /// Answers to the next patches, instead of carrying them out.
     pub(super) refuse: Vec<u16>,
+    /// Patches of the pod's status that were taken.
+    pub(super) told: Vec<Value>,
+    /// How many of them are to be refused first.
+    pub(super) tell_fails: usize,
 }
 
 impl Server {
@@ -118,6 +122,8 @@ impl Server {
             gets: 0,
             written: 0,
             refuse: vec![],
+            told: vec![],
+            tell_fails: 0,
         })))
     }
 
@@ -127,12 +133,15 @@ impl Server {
             let held = Arc::clone(&held);
             async move {
                 let method = request.method().clone();
-                assert_eq!(
-                    request.uri().path(),
-                    "/apis/game.kruise.io/v1alpha1/namespaces/ns/gameservers/game-0"
-                );
+                let path = request.uri().path().to_owned();
                 let body = request.into_body().collect_bytes().await.unwrap();
-                let (code, answer) = held.lock().unwrap().answer(&method, &body);
+                let (code, answer) = match path.as_str() {
+                    "/apis/game.kruise.io/v1alpha1/namespaces/ns/gameservers/game-0" => {
+                        held.lock().unwrap().answer(&method, &body)
+                    }
+                    "/api/v1/namespaces/ns/pods/game-0/status" => held.lock().unwrap().tell(&body),
+                    other => panic!("{method} {other}"),
+                };
                 Ok::<_, std::convert::Infallible>(
                     Response::builder()
                         .status(code)
@@ -160,6 +169,15 @@ impl Server {
 }
 
 impl Held {
+    fn tell(&mut self, body: &[u8]) -> (u16, Value) {
+        if self.tell_fails > 0 {
+            self.tell_fails -= 1;
+            return (500, failure(500, "Refused"));
+        }
+        self.told.push(serde_json::from_slice(body).unwrap());
+        (200, pod("c://1", running()))
+    }
+
     fn answer(&mut self, method: &Method, body: &[u8]) -> (u16, Value) {
         let Some(object) = &mut self.object else {
             return (404, failure(404, "NotFound"));

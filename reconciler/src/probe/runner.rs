@@ -480,3 +480,7 @@ mod tests;
 #[cfg(test)]
 #[path = "runner_again_tests.rs"]
 mod again_tests;
+
+#[cfg(test)]
+#[path = "runner_on_node_tests.rs"]
+mod on_node_tests;

@@ -110,6 +110,15 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn start(does: Does, qualities: Value) -> Self {
+        Self::begin(does, qualities, false)
+    }
+
+    /// As the prober of the node.
+    pub(super) fn on_node(does: Does, qualities: Value) -> Self {
+        Self::begin(does, qualities, true)
+    }
+
+    fn begin(does: Does, qualities: Value, tells_pods: bool) -> Self {
         let state = State { does, starts: vec![], at_once: 0, most_at_once: 0 };
         let prober = Fake(Arc::new(Mutex::new(state)));
         let stores = Stores {
@@ -132,7 +141,7 @@ impl Fixture {
             servers: stores.servers.store.clone(),
             nodes: kube::runtime::reflector::store().0,
             others: others.clone(),
-            tells_pods: false,
+            tells_pods,
             changed: Arc::clone(&changed),
             claims: claimed,
             news: queue,

@@ -74,7 +74,7 @@ async fn a_node_changes_hands_and_no_verdict_is_lost_or_has_its_effect_twice() -
         killed(namespace, &set, prober, node).await?;
         back(namespace, &set, node).await?;
         // Each player came and went once, seen by the prober, by the controller, or by both of them one after another.
-        for (server, flips) in [("game-0", 2), ("game-1", 1)] {
+        for (server, flips) in [("game-0", 3), ("game-1", 1)] {
             let came = format!("OpsState turn from WaitToBeDeleted to None {server}");
             let went = format!("OpsState turn from None to WaitToBeDeleted {server}");
             let mut wanted = vec![came; flips];
@@ -108,6 +108,8 @@ async fn told(namespace: &Namespace, set: &Gss<'_>, prober: &Prober) -> Result<(
 async fn alone(namespace: &Namespace, set: &Gss<'_>, prober: &Prober) -> Result<()> {
     let player = Player::enter(namespace, "game-0").await?;
     set.wait_states(&[(0, "None"), (1, IDLE)]).await?;
+    // What comes and goes while nobody leads is told by no event.
+    set.wait_seen(0).await?;
     let killed = kill_leader(&namespace.client).await?;
     let before = verdicts(namespace, prober).await?;
     drop(player);
