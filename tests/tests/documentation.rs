@@ -159,6 +159,7 @@ fn every_link_between_pages_leads_somewhere() -> Result<()> {
         "docs/matchmaking.md",
         "docs/okg-differences.md",
         "docs/probing.md",
+        "docs/resident-probes.md",
         "docs/certificates.md",
         "docs/webhook.md",
         "docs/checking.md",

@@ -5,7 +5,8 @@
 # The runner starts a command and waits for it, so it cannot listen meanwhile. The reader can: at the line `k`, and
 # at the end of stdin, it kills the command that runs and all that it has started; every other line is shell code for
 # the runner. When a command ended, both streams get a line with the mark (the first line of stdin) and the exit
-# code. So nothing is written to files, and a daemon that keeps the streams open does not keep the answer.
+# code; a mark without a code says that the runner ends (it could not fork, say). So nothing is written to files, and
+# a daemon that keeps the streams open does not keep the answer.
 #
 # POSIX shell, and of programs none: dash, bash and busybox all have what it calls built in. What it sets begins with
 # __gw_, as a variable that the container's environment has too would change there. These lines are left out when it
@@ -99,5 +100,6 @@ __gw_run() {
 } | {
   exec 3>&2 2>/dev/null
   IFS= read -r __gw_m
+  trap 'echo "$__gw_n$__gw_m "' EXIT
   while IFS= read -r __gw_l; do eval "$__gw_l"; done
 }

@@ -428,6 +428,15 @@ async fn a_shell_that_is_killed_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_runner_that_gives_up_says_so() {
+    for mut fixture in Fixture::each().await {
+        // As it does where it cannot fork.
+        let lost = timeout(DEADLINE, fixture.session.say("exit 2\n".to_owned())).await.unwrap().unwrap_err();
+        assert!(matches!(lost, Lost::Garbled(_)), "{:?}: {lost}", fixture.shell);
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_shell_opens_no_session() {
     let folder = std::env::temp_dir();
     let lost = Session::open(Process::start(&["false"], &folder), DEADLINE).await.unwrap_err();

@@ -154,7 +154,8 @@ impl<P: Pipe> Session<P> {
         &self.pipe
     }
 
-    async fn say(&mut self, text: String) -> Result<Ran, Lost> {
+    /// Tells the shell something that ends as a command does.
+    pub(super) async fn say(&mut self, text: String) -> Result<Ran, Lost> {
         let mut outputs = self.outputs();
         self.pipe.send(text).await?;
         self.read(&mut outputs).await?;
