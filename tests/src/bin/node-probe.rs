@@ -95,7 +95,7 @@ async fn probe(prober: &Probers, target: &ProbeTarget, timeout: Duration) {
     say(&line.to_string());
 }
 
-#[allow(clippy::print_stdout, reason = "it is what this program is for")]
+#[expect(clippy::print_stdout, reason = "it is what this program is for")]
 fn say(text: &str) {
     println!("{text}");
 }

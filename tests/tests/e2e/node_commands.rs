@@ -145,15 +145,12 @@ async fn a_session_runs_command_after_command_and_both_ways_say_the_same() -> Re
         ] {
             ensure!(metrics.contains(line), "{line} is missing in\n{metrics}");
         }
+        let long = "x".repeat(1024);
         for way in WAYS {
             for (command, outcome, text) in [
                 (&["sh", "-c", "echo out; echo err >&2; exit 3"][..], "failure", "err"),
                 (&["sh", "-c", "kill -9 $$"], "failure", ""),
-                (
-                    &["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exit 1"],
-                    "failure",
-                    &"x".repeat(1024),
-                ),
+                (&["sh", "-c", "head -c 300000 /dev/zero | tr '\\0' x; exit 1"], "failure", long.as_str()),
                 (&["sh", "-c", "printf '%s' \"$1\"", "sh", "it's $HOME\\n"], "success", "it's $HOME\\n"),
                 (
                     &["nope"],
@@ -192,7 +189,7 @@ async fn a_command_finds_what_it_would_find_through_the_api() -> Result<()> {
     in_namespace("node-as-exec", async |namespace| {
         let strict = json!({
             "env": [{"name": "A_NAME", "value": "it's \"quoted\" \\n"}, {"name": "line", "value": "x"}],
-            "resources": {"limits": {"memory": "24Mi", "cpu": "100m"}},
+            "resources": {"limits": {"memory": "32Mi", "cpu": "100m"}},
             "securityContext": {
                 "readOnlyRootFilesystem": true, "runAsUser": 65533, "runAsGroup": 65533, "runAsNonRoot": true,
                 "allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]},
