@@ -104,8 +104,9 @@ test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (build
 	@tests/matrix
 
 .PHONY: generate
-generate: ## Write the generated files: the chart's CRDs, the table of values in docs/install.md
+generate: ## Write the generated files: the chart's CRDs, the runtime's bindings, the table of values in docs/install.md
 	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-api --test crds
+	GAMEWARDEN_GENERATE=1 cargo test --quiet -p reconciler --test cri_bindings
 	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-tests --test documentation the_table_of_values
 
 .PHONY: fmt

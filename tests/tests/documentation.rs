@@ -160,6 +160,7 @@ fn every_link_between_pages_leads_somewhere() -> Result<()> {
         "docs/okg-differences.md",
         "docs/probing.md",
         "docs/node-prober.md",
+        "docs/resident-probes.md",
         "docs/certificates.md",
         "docs/webhook.md",
         "docs/checking.md",

@@ -103,6 +103,7 @@ mod tests {
             namespace: "ns".to_owned(),
             pod: "pod".to_owned(),
             container: "game".to_owned(),
+            container_id: "containerd://1".to_owned(),
             handler: Handler::Exec(vec!["idle".to_owned()]),
         }
     }

@@ -25,7 +25,7 @@ use super::{Answer, ProbeTarget, exec_status, sources::with_sources};
 use crate::lease::Fence;
 
 /// How many bytes of each stream are kept: more than a result may have, for what is left out of it.
-const KEPT: usize = 4 * MAX_RESULT;
+pub(super) const KEPT: usize = 4 * MAX_RESULT;
 /// How long it may take until the runtime has taken the command. It is no part of the probe's timeout: a slow
 /// node is not a slow game.
 const CONNECT: Duration = Duration::from_secs(5);

@@ -61,8 +61,9 @@ fn container_state_is_not_running(message: &str) -> bool {
 /// runc writes `… exec failed: … exec: "nope": executable file not found in $PATH: unknown`, or
 /// `… exec /game/idle.sh: exec format error: unknown`; crun ``executable file `nope` not found``. The words at
 /// the end alone would not do: `no such file or directory` is also what a runtime says whose socket or whose
-/// container has just gone.
-fn cannot_run(message: &str) -> Option<String> {
+/// container has just gone. CRI-O passes the words of either on after `command error: `, and what was printed
+/// behind them.
+pub(super) fn cannot_run(message: &str) -> Option<String> {
     const CAUSES: [&str; 5] = [
         "executable file not found",
         "no such file or directory",
@@ -70,8 +71,10 @@ fn cannot_run(message: &str) -> Option<String> {
         "exec format error",
         "is a directory",
     ];
-    let runtime = message.find("exec failed: ")?;
+    let runtime =
+        ["exec failed: ", "command error: "].iter().filter_map(|start| message.find(start)).min()?;
     let said = &message[runtime..];
+    let said = said.find(", stdout: ").map_or(said, |end| &said[..end]);
     let about_command = if let Some(crun) = said.find("executable file `") {
         &said[crun..]
     } else {
@@ -80,7 +83,7 @@ fn cannot_run(message: &str) -> Option<String> {
     };
     let lower = about_command.to_lowercase();
     let known = CAUSES.iter().any(|cause| lower.contains(cause)) || lower.contains("not found in $path");
-    let text = about_command.trim_end_matches(": unknown");
+    let text = about_command.trim_end_matches(": unknown").trim_end_matches(['\n', '"']);
     known.then(|| format!("cannot run the command: {text}"))
 }
 

@@ -124,7 +124,7 @@ impl Looks {
 
 async fn ask<P: Prober>(prober: &P, what: &What, timeout: std::time::Duration) -> Outcome {
     let target = match what {
-        What::Probe { target, .. } => target,
+        What::Probe { target } => target,
         What::NotRunning { container } => {
             return Outcome::Failure { result: format!("Container {container} is not running") };
         }

@@ -22,7 +22,7 @@
 mod attempt;
 mod awake;
 mod context;
-mod cri_stub;
+mod cri;
 mod direct;
 mod exec;
 mod exec_status;
@@ -51,7 +51,7 @@ use futures::future::BoxFuture;
 use gamewarden_api::{quality::Outcome, schedule::Handler};
 
 pub use context::{Context, DEFAULT_MAX_IN_FLIGHT};
-pub use cri_stub::{Cri, CriError, CriMetrics, CriSettings};
+pub use cri::{Cri, Error as CriError, Metrics as CriMetrics, Settings as CriSettings};
 pub use exec::client;
 pub use metrics::Metrics;
 pub use note::Note;
@@ -69,8 +69,19 @@ pub struct ProbeTarget {
     pub pod: String,
     /// Name of the container.
     pub container: String,
+    /// The run of it that is asked, as the pod's status names it: `containerd://<id>`.
+    pub container_id: String,
     /// How it is asked.
     pub handler: Handler,
+}
+
+impl ProbeTarget {
+    /// Whether the same container is asked the same way, apart from its restarts.
+    fn asks_like(&self, other: &Self) -> bool {
+        let Self { namespace, pod, container, container_id: _, handler } = self;
+        (namespace, pod, container, handler)
+            == (&other.namespace, &other.pod, &other.container, &other.handler)
+    }
 }
 
 /// What came of a probe.

@@ -248,7 +248,7 @@ impl<P: Prober> Runner<P> {
         for (key, outcome) in &found.outcomes {
             let Some(scheduled) = self.targets.scheduled.get_mut(key) else { return };
             let outcome = match &scheduled.what {
-                What::Probe { target, .. } => heard(
+                What::Probe { target } => heard(
                     outcome.clone(),
                     KindLabel::from(&target.handler),
                     pod.as_deref(),
@@ -317,7 +317,7 @@ impl<P: Prober> Runner<P> {
             self.targets.schedule.remove(&key);
             return;
         };
-        let What::Probe { target, .. } = &scheduled.what else {
+        let What::Probe { target } = &scheduled.what else {
             self.targets.schedule.finished(&key, now);
             self.say_not_running(&key);
             return;

@@ -177,7 +177,7 @@ impl Targets {
         let (Some(scheduled), Some(seen)) = (self.scheduled.get(key), self.pods.get(&key.pod_uid)) else {
             return false;
         };
-        let What::Probe { container_id, .. } = &scheduled.what else {
+        let What::Probe { target: asked } = &scheduled.what else {
             return false;
         };
         let quality = seen.set.spec.service_qualities.iter().find(|q| *q.name == *key.quality);
@@ -185,7 +185,7 @@ impl Targets {
             return false;
         };
         pod.metadata.uid.as_deref() == Some(&*key.pod_uid)
-            && matches!(target(&pod, quality), Target::Probe { container_id: now, .. } if now == *container_id)
+            && matches!(target(&pod, quality), Target::Probe { container_id: now, .. } if now == asked.container_id)
     }
 
     /// Looks at one pod anew, and at all qualities of its set.

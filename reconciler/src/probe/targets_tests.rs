@@ -135,7 +135,7 @@ fn a_pod_is_asked_at_its_address_once_it_has_one_and_at_another_it_is_another_qu
     assert_eq!(fixture.look(0).notes, [], "it will have one");
     assert!(fixture.targets.scheduled.is_empty());
     let asked = |fixture: &Fixture| match &fixture.targets.scheduled[&key("web")].what {
-        What::Probe { target, .. } => format!("{:?}", target.handler),
+        What::Probe { target } => format!("{:?}", target.handler),
         What::NotRunning { container } => container.clone(),
     };
     fixture.pods.apply(at("10.0.0.5"));

@@ -15,7 +15,7 @@ use super::ProbeTarget;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum What {
     /// Asks this run of the container.
-    Probe { target: ProbeTarget, container_id: String },
+    Probe { target: ProbeTarget },
     /// Says that the container is not running.
     NotRunning { container: String },
 }
@@ -25,9 +25,9 @@ impl What {
     /// another question.
     pub(super) fn asks_like(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Probe { target: a, .. }, Self::Probe { target: b, .. }) => a == b,
-            (Self::Probe { target, .. }, Self::NotRunning { container })
-            | (Self::NotRunning { container }, Self::Probe { target, .. }) => target.container == *container,
+            (Self::Probe { target: a }, Self::Probe { target: b }) => a.asks_like(b),
+            (Self::Probe { target }, Self::NotRunning { container })
+            | (Self::NotRunning { container }, Self::Probe { target }) => target.container == *container,
             (Self::NotRunning { container: a }, Self::NotRunning { container: b }) => a == b,
         }
     }
@@ -56,9 +56,10 @@ pub(super) fn what(
                 namespace: pod.metadata.namespace.clone().unwrap_or_default(),
                 pod: pod.name_any(),
                 container,
+                container_id,
                 handler,
             };
-            Ok(Some((What::Probe { target, container_id }, Some(started_at))))
+            Ok(Some((What::Probe { target }, Some(started_at))))
         }
         Target::NotRunning { container } => Ok(Some((What::NotRunning { container }, None))),
         Target::NoOutcome => Ok(None),

@@ -21,6 +21,7 @@ mod kubectl;
 mod lifecycle;
 mod limits;
 mod metrics;
+mod node_commands;
 mod node_prober;
 mod objects;
 mod older;

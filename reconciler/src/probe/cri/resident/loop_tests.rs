@@ -1,0 +1,448 @@
+//! The loop in the shells that images have, without containers: their streams are pipes here.
+
+use std::{
+    collections::BTreeSet,
+    future::pending,
+    os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use hyper::body::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    time::{sleep, timeout},
+};
+
+use super::{
+    script,
+    session::{End, Event, Lost, Pipe, Ran, Session},
+};
+use crate::probe::exec::KEPT;
+
+/// How long anything here may take on a busy machine.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A shell on this machine, in a session of its own, as a runtime starts it.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+}
+
+impl Process {
+    fn start(shell: &[&str], folder: &Path) -> Self {
+        let session = script::session();
+        let mut child = Command::new("setsid")
+            .args(shell)
+            .args(&session[1..])
+            .env("SHLVL_OF_THE_IMAGE", "1")
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdin = child.stdin.take().unwrap();
+        let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+        Self { child, stdin, stdout, stderr }
+    }
+}
+
+impl Pipe for Process {
+    async fn send(&mut self, text: String) -> Result<(), End> {
+        self.stdin.write_all(text.as_bytes()).await.map_err(|error| End::Broken(error.to_string()))
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            let (mut out, mut err) = ([0; 4096], [0; 4096]);
+            tokio::select! {
+                read = some(&mut self.stdout, &mut out), if self.stdout.is_some() => match read {
+                    0 => self.stdout = None,
+                    read => return Event::Stdout(Bytes::copy_from_slice(&out[..read])),
+                },
+                read = some(&mut self.stderr, &mut err), if self.stderr.is_some() => match read {
+                    0 => self.stderr = None,
+                    read => return Event::Stderr(Bytes::copy_from_slice(&err[..read])),
+                },
+                else => return Event::Ended(End::Broken("its streams have ended".to_owned())),
+            }
+        }
+    }
+}
+
+async fn some(stream: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) -> usize {
+    match stream {
+        Some(stream) => stream.read(buffer).await.unwrap(),
+        None => pending().await,
+    }
+}
+
+/// The shells that this machine has. There is always one.
+fn shells() -> Vec<Vec<&'static str>> {
+    let all = [&["dash"][..], &["bash"], &["busybox", "sh"], &["sh"]];
+    let there = |shell: &&[&str]| {
+        std::env::var("PATH").unwrap().split(':').any(|folder| Path::new(folder).join(shell[0]).exists())
+    };
+    all.into_iter().filter(there).map(<[&str]>::to_vec).collect()
+}
+
+/// A folder with a session whose working directory it is.
+struct Fixture {
+    folder: PathBuf,
+    session: Session<Process>,
+    shell: Vec<&'static str>,
+}
+
+impl Fixture {
+    async fn each() -> Vec<Self> {
+        let mut each = Vec::new();
+        for shell in shells() {
+            let folder = std::env::temp_dir().join(format!("gamewarden-loop-{:x}", fastrand::u64(..)));
+            std::fs::create_dir_all(&folder).unwrap();
+            let session = Session::open(Process::start(&shell, &folder), DEADLINE).await.unwrap();
+            each.push(Self { folder, session, shell });
+        }
+        each
+    }
+
+    async fn run(&mut self, command: &[&str]) -> Ran {
+        let ran = timeout(DEADLINE, self.session.run(&words(command), pending())).await;
+        ran.unwrap_or_else(|_| panic!("{:?}: {command:?} does not end", self.shell)).unwrap()
+    }
+
+    async fn sh(&mut self, code: &str) -> Ran {
+        self.run(&["sh", "-c", code]).await
+    }
+
+    /// The lines of a file in the folder, once there are so many.
+    async fn lines(&self, file: &str, lines: usize) -> Vec<String> {
+        lines_of(&self.folder.join(file), lines).await
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).unwrap();
+    }
+}
+
+async fn lines_of(file: &Path, lines: usize) -> Vec<String> {
+    let there = async {
+        loop {
+            let text = std::fs::read_to_string(file).unwrap_or_default();
+            if text.ends_with('\n') && text.lines().count() >= lines {
+                return text.lines().map(str::to_owned).collect();
+            }
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, there).await.unwrap_or_else(|_| panic!("{} has no {lines} lines", file.display()))
+}
+
+fn lives(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+async fn all_end(pids: &[String]) {
+    let ended = async {
+        while pids.iter().any(|pid| lives(pid)) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(DEADLINE, ended).await.unwrap_or_else(|_| panic!("of {pids:?} one is left"));
+}
+
+/// Ends what a test has left behind on purpose.
+fn end(pid: &str) {
+    assert!(std::process::Command::new("kill").args(["-9", pid]).status().unwrap().success());
+}
+
+fn words(command: &[&str]) -> Vec<String> {
+    command.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn exited(code: i32, stdout: &str, stderr: &str) -> Ran {
+    Ran::Exited { code, stdout: stdout.into(), stderr: stderr.into() }
+}
+
+#[tokio::test]
+async fn a_commands_end_and_output_are_told_as_they_are() {
+    for mut fixture in Fixture::each().await {
+        for (code, expected) in [
+            ("echo out; echo err >&2", exited(0, "out\n", "err\n")),
+            ("printf out; printf err >&2; exit 3", exited(3, "out", "err")),
+            ("exit 255", exited(255, "", "")),
+            ("printf '\\n\\n'", exited(0, "\n\n", "")),
+            // stdin is empty.
+            ("cat; echo read", exited(0, "read\n", "")),
+            // Nothing of the shell's is said of it.
+            ("kill -9 $$", exited(137, "", "")),
+        ] {
+            let ran = fixture.sh(&format!("ulimit -c 0; {code}")).await;
+            assert_eq!(ran, expected, "{:?}: {code}", fixture.shell);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_finds_what_it_finds_elsewhere() {
+    for mut fixture in Fixture::each().await {
+        for code in [
+            "kill -INT $$; echo ignored",
+            "kill -QUIT $$; echo ignored",
+            "kill -PIPE $$; echo ignored",
+            "kill -HUP $$; echo ignored",
+            "kill -TERM $$; echo ignored",
+            "grep -e ^Sig -e ^Cap -e ^Cpus_allowed: /proc/self/status",
+            "for n in 3 4 5 6 7 8 9; do if [ -e /proc/$$/fd/$n ]; then echo $n; fi; done",
+            "ulimit -a; umask",
+        ] {
+            let code = format!("ulimit -c 0; {code}");
+            // Whoever runs the tests may ignore signals, and have files open.
+            let elsewhere =
+                Command::new("sh").args(["-c", &code]).stdin(Stdio::null()).output().await.unwrap();
+            let status = elsewhere.status;
+            let code_there = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap();
+            let expected = exited(code_there, str::from_utf8(&elsewhere.stdout).unwrap(), "");
+            let ran = fixture.run(&["/bin/sh", "-c", &code]).await;
+            assert_eq!(ran, expected, "{:?}: {code}", fixture.shell);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_command_finds_what_it_finds_elsewhere() {
+    for mut fixture in Fixture::each().await {
+        for code in [
+            "kill -INT $$; echo ignored",
+            "kill -QUIT $$; echo ignored",
+            "kill -PIPE $$; echo ignored",
+            "kill -HUP $$; echo ignored",
+            "kill -TERM $$; echo ignored",
+            "grep -e ^Sig -e ^Cap -e ^Cpus_allowed: /proc/self/status",
+            "for n in 3 4 5 6 7 8 9; do if [ -e /proc/$$/fd/$n ]; then echo $n; fi; done",
+            "ulimit -a; umask",
+        ] {
+            let code = format!("ulimit -c 0; {code}");
+            // Whoever runs the tests may ignore signals, and have files open.
+            let elsewhere =
+                Command::new("sh").args(["-c", &code]).stdin(Stdio::null()).output().await.unwrap();
+            let status = elsewhere.status;
+            let code_there = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap();
+            let expected = exited(code_there, str::from_utf8(&elsewhere.stdout).unwrap(), "");
+            // busybox takes itself for sh.
+            let ran = match fixture.shell[0] {
+                "busybox" => fixture.run(&["dash", "-c", &code]).await,
+                _ => fixture.sh(&code).await,
+            };
+            assert_eq!(ran, expected, "{:?}: {code}", fixture.shell);
+        }
+    }
+}
+
+#[tokio::test]
+async fn arguments_are_what_they_are() {
+    let odd = "it's \"q\" $HOME `x` $(x) \\ \\n \\\\ \n tab\t * ~ # ; & | < > é %s -n !";
+    for mut fixture in Fixture::each().await {
+        for word in [odd, "", "'", "\\", "\n", "-n", "a b", "k", "'\\''"] {
+            let ran = fixture.run(&["sh", "-c", "printf '%s|' \"$@\"", "sh", word, "next"]).await;
+            assert_eq!(ran, exited(0, &format!("{word}|next|"), ""), "{:?}", fixture.shell);
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_the_program_that_runs_and_not_the_shells_own() {
+    for mut fixture in Fixture::each().await {
+        assert_eq!(fixture.run(&["exit", "0"]).await.code(), 127, "{:?}", fixture.shell);
+        assert_eq!(fixture.run(&["__gw_kill"]).await.code(), 127);
+        assert_eq!(fixture.run(&["nope"]).await.code(), 127);
+        assert_eq!(fixture.run(&["./nope"]).await.code(), 127);
+        assert_eq!(fixture.run(&["/"]).await.code(), 126);
+        // The system does not start these, and so the runtime does not.
+        std::fs::write(fixture.folder.join("no-shebang"), "echo ran\n").unwrap();
+        executable(&fixture.folder.join("no-shebang"));
+        std::fs::write(fixture.folder.join("not-executable"), "#!/bin/sh\necho ran\n").unwrap();
+        for file in ["./no-shebang", "./not-executable"] {
+            assert_eq!(fixture.run(&[file]).await.code(), 126, "{:?}: {file}", fixture.shell);
+        }
+        std::fs::write(fixture.folder.join("script"), "#!/bin/sh\necho ran in $PWD\n").unwrap();
+        executable(&fixture.folder.join("script"));
+        let expected = format!("ran in {}\n", fixture.folder.display());
+        assert_eq!(fixture.run(&["./script"]).await, exited(0, &expected, ""));
+    }
+}
+
+fn executable(file: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+impl Ran {
+    fn code(&self) -> i32 {
+        match self {
+            Self::Exited { code, .. } => *code,
+            Self::TimedOut => panic!("timed out"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_environment_is_the_containers() {
+    let own: BTreeSet<String> = std::env::vars().map(|(key, _)| key).collect();
+    for mut fixture in Fixture::each().await {
+        let Ran::Exited { stdout, .. } = fixture.run(&["env"]).await else { panic!() };
+        let text = String::from_utf8(stdout).unwrap();
+        let keys = text.lines().filter_map(|line| line.split_once('=')).map(|(key, _)| key);
+        let new: Vec<&str> = keys.filter(|key| !own.contains(*key) && *key != "SHLVL_OF_THE_IMAGE").collect();
+        // Every shell says where it is.
+        assert!(new.iter().all(|key| ["PWD", "_"].contains(key)), "{:?}: {new:?}", fixture.shell);
+        assert!(!text.contains("__gw_"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn megabytes_are_read_and_their_beginning_is_kept() {
+    for mut fixture in Fixture::each().await {
+        let ran =
+            fixture.sh("head -c 3000000 /dev/zero | tr '\\0' x; head -c 2000000 /dev/zero >&2; exit 1").await;
+        assert_eq!(ran, exited(1, &"x".repeat(KEPT), &"\0".repeat(KEPT)), "{:?}", fixture.shell);
+        assert_eq!(fixture.sh("echo next").await, exited(0, "next\n", ""));
+    }
+}
+
+#[tokio::test]
+async fn more_commands_than_are_kept_are_told_apart() {
+    for mut fixture in Fixture::each().await {
+        for round in 0..2 {
+            for number in 0..20 {
+                let text = number.to_string();
+                let ran = fixture.run(&["echo", &text]).await;
+                assert_eq!(ran, exited(0, &format!("{text}\n"), ""), "{:?}, round {round}", fixture.shell);
+            }
+        }
+    }
+}
+
+/// Says who it is, as its children do, one of which it leaves to others.
+const FAMILY: &str = "trap '' TERM INT HUP
+    echo $$ >>pids
+    sh -c 'echo $$ >>pids; exec sleep 1000' &
+    (sh -c 'echo $$ >>pids; exec sleep 1000' &)
+    wait; sleep 1000";
+
+#[tokio::test]
+async fn at_its_limit_a_command_is_killed_with_all_that_it_has_started() {
+    for mut fixture in Fixture::each().await {
+        // A daemon of an earlier command is none of it.
+        let Ran::Exited { stdout: daemon, .. } = fixture.sh("sleep 1000 >/dev/null 2>&1 & echo $!").await
+        else {
+            panic!()
+        };
+        let daemon = String::from_utf8(daemon).unwrap().trim().to_owned();
+        let pids = fixture.folder.join("pids");
+        let started = async {
+            lines_of(&pids, 3).await;
+        };
+        let ran = timeout(DEADLINE, fixture.session.run(&words(&["sh", "-c", FAMILY]), started)).await;
+        assert_eq!(ran.unwrap().unwrap(), Ran::TimedOut, "{:?}", fixture.shell);
+        all_end(&fixture.lines("pids", 3).await).await;
+        assert!(lives(&daemon), "{:?}", fixture.shell);
+        end(&daemon);
+        assert_eq!(fixture.sh("echo next").await, exited(0, "next\n", ""), "{:?}", fixture.shell);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_left_where_nobody_waits_any_more() {
+    for mut fixture in Fixture::each().await {
+        let pids = fixture.folder.join("pids");
+        let command = words(&["sh", "-c", FAMILY]);
+        tokio::select! {
+            ran = fixture.session.run(&command, pending()) => panic!("{ran:?}"),
+            _ = lines_of(&pids, 3) => {}
+        }
+        let mut all = fixture.lines("pids", 3).await;
+        all.push(fixture.session.pipe().child.id().unwrap().to_string());
+        drop(fixture);
+        all_end(&all).await;
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_keeps_the_streams_does_not_keep_the_answer() {
+    for mut fixture in Fixture::each().await {
+        let Ran::Exited { code: 0, stdout, .. } = fixture.sh("sleep 1000 & echo $!").await else { panic!() };
+        assert!(fixture.session.is_quiet(), "{:?}", fixture.shell);
+        let pid = String::from_utf8(stdout).unwrap();
+        assert!(lives(pid.trim()));
+        end(pid.trim());
+    }
+}
+
+#[tokio::test]
+async fn a_session_into_which_a_daemon_writes_is_not_used_again() {
+    for mut fixture in Fixture::each().await {
+        let code = "(until [ -e go ]; do sleep 0.01; done; echo late; echo written >done) & echo started";
+        assert_eq!(fixture.sh(code).await, exited(0, "started\n", ""), "{:?}", fixture.shell);
+        assert!(fixture.session.is_quiet());
+        std::fs::write(fixture.folder.join("go"), "").unwrap();
+        fixture.lines("done", 1).await;
+        let noticed = async {
+            while fixture.session.is_quiet() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(DEADLINE, noticed).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_shell_that_is_killed_is_noticed() {
+    for mut fixture in Fixture::each().await {
+        let folder = fixture.folder.clone();
+        let killed = async {
+            let [pid] = &lines_of(&folder.join("pid"), 1).await[..] else { panic!() };
+            let parent = |pid: &str| {
+                let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+                stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().to_owned()
+            };
+            // The command's parent is the runner, whose parent is the shell that was started.
+            let runner = parent(pid);
+            for pid in [parent(&runner), runner, pid.clone()] {
+                end(&pid);
+            }
+            pending::<()>().await;
+        };
+        let command = words(&["sh", "-c", "echo $$ >pid; exec sleep 1000"]);
+        let ran = timeout(DEADLINE, fixture.session.run(&command, killed)).await.unwrap();
+        assert!(matches!(ran, Err(Lost::Ended(_))), "{:?}: {ran:?}", fixture.shell);
+    }
+}
+
+#[tokio::test]
+async fn a_runner_that_gives_up_says_so() {
+    for mut fixture in Fixture::each().await {
+        // As it does where it cannot fork.
+        let lost = timeout(DEADLINE, fixture.session.say("exit 2\n".to_owned())).await.unwrap().unwrap_err();
+        assert!(matches!(lost, Lost::Garbled(_)), "{:?}: {lost}", fixture.shell);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_shell_opens_no_session() {
+    let folder = std::env::temp_dir();
+    let lost = Session::open(Process::start(&["false"], &folder), DEADLINE).await.unwrap_err();
+    assert!(matches!(lost, Lost::Ended(_)), "{lost}");
+    // It gives back what it is told.
+    let lost =
+        Session::open(Process::start(&["tail", "-f"], &folder), Duration::from_millis(50)).await.unwrap_err();
+    assert!(matches!(lost, Lost::Hung | Lost::Ended(_)), "{lost}");
+}

@@ -1,0 +1,82 @@
+//! `ExecSync`: the runtime starts the command, waits for it, and kills it at the timeout.
+//!
+//! It also waits until the command's output is closed, by everybody who holds it: a daemon that the command has
+//! left behind keeps the call open. Then the command has not ended in time, as through `pods/exec`, and it is
+//! not asked again until the call ends or is let go.
+
+use std::time::Duration;
+
+use futures::FutureExt;
+use gamewarden_api::quality::Outcome;
+
+use super::{
+    Runtime,
+    runtime_v1::{ExecSyncRequest, VersionRequest},
+    words,
+};
+use crate::probe::Answer;
+
+/// How long a runtime is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Beyond the timeout, until it answers: its timeout begins when the command has started, and a slow node is not
+    /// a slow game.
+    pub(super) beyond: Duration,
+    /// Until one that lives has said so.
+    pub(super) alive: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { beyond: Duration::from_secs(5), alive: Duration::from_secs(1) }
+    }
+}
+
+/// Runs the command in the container with this id.
+pub(super) async fn probe(
+    runtime: &Runtime,
+    id: &str,
+    command: &[String],
+    timeout: Duration,
+    patience: Patience,
+) -> Answer {
+    let seconds = whole_seconds(timeout);
+    let request = ExecSyncRequest {
+        container_id: id.to_owned(),
+        cmd: command.to_vec(),
+        timeout: i64::try_from(seconds).unwrap_or(i64::MAX),
+    };
+    let mut called = runtime.clone();
+    let mut call = async move { called.exec_sync(request).await }.boxed();
+    match tokio::time::timeout(timeout + patience.beyond, &mut call).await {
+        Ok(Ok(response)) => words::ended(&response.into_inner(), seconds),
+        Ok(Err(status)) => words::refused(&status, seconds),
+        Err(_) if alive(runtime, patience.alive).await => {
+            Answer { outcome: words::timed_out(seconds), hanging: Some(call.map(drop).boxed()), gone: false }
+        }
+        Err(_) => Answer::of(Outcome::Unknown { reason: words::SILENT.to_owned() }),
+    }
+}
+
+/// The timeout as the runtime takes it. 0 would be none.
+fn whole_seconds(timeout: Duration) -> u64 {
+    (timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)).max(1)
+}
+
+async fn alive(runtime: &Runtime, within: Duration) -> bool {
+    let mut runtime = runtime.clone();
+    let version = runtime.version(VersionRequest { version: String::new() });
+    matches!(tokio::time::timeout(within, version).await, Ok(Ok(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runtime_counts_in_whole_seconds_and_always_has_a_limit() {
+        for (millis, expected) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (5000, 5)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), expected, "{millis} ms");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Commands through a runtime's socket, to their end or to the runtime's.
+
+use std::{
+    future::{pending, ready},
+    time::Duration,
+};
+
+use gamewarden_api::{quality::Outcome, schedule::Handler};
+use tonic::{Code, Status};
+
+use super::{
+    Cri, MAX_ANSWER, Metrics, Settings,
+    runtime_v1::{ExecSyncRequest, ExecSyncResponse},
+    sync::Patience,
+    test_runtime::{TestRuntime, container},
+};
+use crate::probe::{Answer, ProbeTarget};
+
+const TIMEOUT: Duration = Duration::from_secs(3);
+
+fn target() -> ProbeTarget {
+    ProbeTarget {
+        namespace: "ns".to_owned(),
+        pod: "pod".to_owned(),
+        container: "game".to_owned(),
+        container_id: "containerd://1".to_owned(),
+        handler: Handler::Exec(command()),
+    }
+}
+
+fn command() -> Vec<String> {
+    vec!["idle".to_owned(), "--now".to_owned()]
+}
+
+fn cri(runtime: &TestRuntime) -> Cri {
+    let settings = Settings { socket: Some(runtime.socket()), resident: false, ..Settings::default() };
+    Cri::new(settings, Metrics::unregistered()).unwrap()
+}
+
+async fn asked(runtime: &TestRuntime) -> Answer {
+    cri(runtime).probe(&target(), &command(), TIMEOUT).await
+}
+
+fn printed(stdout: &str) -> ExecSyncResponse {
+    ExecSyncResponse { stdout: stdout.into(), ..ExecSyncResponse::default() }
+}
+
+fn success(result: &str) -> Outcome {
+    Outcome::Success { result: result.to_owned() }
+}
+
+fn failure(result: &str) -> Outcome {
+    Outcome::Failure { result: result.to_owned() }
+}
+
+fn unknown(reason: &str) -> Outcome {
+    Outcome::Unknown { reason: reason.to_owned() }
+}
+
+#[tokio::test]
+async fn the_runtime_runs_the_command_in_the_container_with_the_limit() {
+    let runtime = TestRuntime::new(|request: ExecSyncRequest| {
+        let ExecSyncRequest { container_id, cmd, timeout } = request;
+        ready(Ok(printed(&format!("{container_id} {cmd:?} {timeout}"))))
+    });
+    assert_eq!(asked(&runtime).await.outcome, success("1 [\"idle\", \"--now\"] 3"));
+}
+
+#[tokio::test]
+async fn a_script_that_prints_megabytes_has_failed_and_is_not_held_in_memory() {
+    let runtime = TestRuntime::new(|_| ready(Ok(printed(&"x".repeat(4 * MAX_ANSWER)))));
+    assert_eq!(asked(&runtime).await.outcome, failure("printed more than 1024 KiB"));
+    let runtime = TestRuntime::new(|_| ready(Ok(printed(&"x".repeat(MAX_ANSWER / 2)))));
+    assert_eq!(asked(&runtime).await.outcome, success(&"x".repeat(1024)));
+}
+
+#[tokio::test]
+async fn whose_a_container_is_is_asked_once_and_no_others_container_is_entered() {
+    let runtime = TestRuntime::new(|_| ready(Ok(printed("ran"))));
+    let cri = cri(&runtime);
+    for _ in 0..3 {
+        assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("ran"));
+    }
+    assert_eq!(runtime.lists(), 1);
+
+    runtime.set_containers(vec![container("2", "kube-system", "dns", "dns")]);
+    let others = ProbeTarget { container_id: "containerd://2".to_owned(), ..target() };
+    assert_eq!(
+        cri.probe(&others, &command(), TIMEOUT).await.outcome,
+        unknown("the runtime's container 2 is not container game of ns/pod")
+    );
+    let sidecar = ProbeTarget { container: "sidecar".to_owned(), ..target() };
+    assert_eq!(
+        cri.probe(&sidecar, &command(), TIMEOUT).await.outcome,
+        unknown("the runtime's container 1 is not container sidecar of ns/pod")
+    );
+    for id in ["", "containerd://"] {
+        let none = ProbeTarget { container_id: id.to_owned(), ..target() };
+        let reason = format!("{id:?} is no id of a container");
+        assert_eq!(cri.probe(&none, &command(), TIMEOUT).await.outcome, unknown(&reason));
+    }
+}
+
+#[tokio::test]
+async fn a_container_that_the_runtime_does_not_have_is_gone() {
+    let runtime = TestRuntime::new(|_| ready(Ok(printed("ran"))));
+    runtime.set_containers(Vec::new());
+    let answer = asked(&runtime).await;
+    assert_eq!((answer.outcome, answer.gone), (unknown("the runtime has no container 1"), true));
+}
+
+#[tokio::test]
+async fn a_runtime_restart_is_survived() {
+    let mut runtime = TestRuntime::new(|_| ready(Ok(printed("ran"))));
+    let cri = cri(&runtime);
+    assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("ran"));
+    runtime.stop();
+    let answer = cri.probe(&target(), &command(), TIMEOUT).await;
+    let Outcome::Unknown { reason } = answer.outcome else { panic!("{:?}", answer.outcome) };
+    assert!(reason.starts_with("the container runtime cannot be reached: "), "{reason}");
+    assert!(!answer.gone);
+    runtime.start();
+    assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("ran"));
+}
+
+#[tokio::test]
+async fn a_runtime_that_is_not_there_is_said_so() {
+    let mut runtime = TestRuntime::new(|_| ready(Ok(printed("ran"))));
+    runtime.stop();
+    let Outcome::Unknown { reason } = asked(&runtime).await.outcome else { panic!() };
+    assert!(reason.contains("runtime.sock: No such file or directory"), "{reason}");
+
+    let nowhere = Settings { socket: None, host: runtime.socket(), resident: false };
+    let answer =
+        Cri::new(nowhere, Metrics::unregistered()).unwrap().probe(&target(), &command(), TIMEOUT).await;
+    let Outcome::Unknown { reason } = answer.outcome else { panic!() };
+    assert!(reason.contains("no socket of a runtime is in a known place"), "{reason}");
+}
+
+#[tokio::test]
+async fn what_the_runtime_refuses_is_told_in_its_words() {
+    let runtime = TestRuntime::new(|_| {
+        ready(Err(Status::new(
+            Code::Unknown,
+            "failed to exec in container: container is in CONTAINER_EXITED state",
+        )))
+    });
+    let answer = asked(&runtime).await;
+    assert!(answer.gone);
+    assert_eq!(
+        answer.outcome,
+        unknown("failed to exec in container: container is in CONTAINER_EXITED state")
+    );
+}
+
+/// A runtime that never answers is not waited for as long as usual.
+fn impatient(runtime: &TestRuntime, alive: Duration) -> Cri {
+    Cri { patience: Patience { beyond: Duration::from_millis(10), alive }, ..cri(runtime) }
+}
+
+#[tokio::test]
+async fn a_call_that_does_not_end_is_the_commands_fault_where_the_runtime_lives() {
+    let runtime = TestRuntime::new(|_| pending());
+    let cri = impatient(&runtime, Duration::from_secs(60));
+    let answer = cri.probe(&target(), &command(), Duration::from_millis(10)).await;
+    assert!(answer.hanging.is_some());
+    assert_eq!(answer.outcome, failure("timed out after 1s"));
+}
+
+#[tokio::test]
+async fn a_runtime_that_hangs_says_nothing_of_the_server() {
+    let runtime = TestRuntime::new(|_| pending());
+    runtime.hangs();
+    let cri = impatient(&runtime, Duration::from_millis(10));
+    let answer = cri.probe(&target(), &command(), Duration::from_millis(10)).await;
+    assert!(answer.hanging.is_none());
+    assert_eq!(answer.outcome, unknown("the container runtime does not answer"));
+}
