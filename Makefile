@@ -60,6 +60,7 @@ test: ## All checks and all tests; brings the cluster up and leaves it up
 	@tests/chart/lifecycle
 	@tests/install
 	@tests/chart/webhook-down
+	@tests/chart/external
 	@$(nextest) --workspace
 
 .PHONY: unit

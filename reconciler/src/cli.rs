@@ -74,10 +74,22 @@ struct ControllerArgs {
     /// authors of sets may not, and the answer is shown to them.
     #[arg(long, value_enum, default_value_t = ProbeHosts::PodsOnly)]
     probe_hosts: ProbeHosts,
+    /// Who makes pods and GameServers.
+    #[arg(long, value_enum, default_value_t = Workloads::Managed)]
+    workloads: Workloads,
     #[command(flatten)]
     certificates: CertificateArgs,
     #[command(flatten)]
     runtime: RuntimeArgs,
+}
+
+/// Who makes pods and GameServers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Workloads {
+    /// This controller.
+    Managed,
+    /// OpenKruiseGame's, with Kruise: this one makes, probes and deletes nothing, and keeps the webhook's certificates.
+    External,
 }
 
 /// Which hosts probes may ask.
@@ -153,10 +165,6 @@ impl ControllerArgs {
         // A replica that waits for the lease does all that is asked of it.
         process.health.readiness("election").set(true);
         let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
-        let settings = controller::Config {
-            concurrent_probes: self.concurrent_probes.into(),
-            probe_hosts: self.probe_hosts.into(),
-        };
         let clients = controller::Clients {
             watch: client(patient(config.clone(), WATCH_SILENCE))?,
             write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
@@ -164,7 +172,7 @@ impl ControllerArgs {
         };
         let keeper = self.certificates.keeper(&clients.write, &self.lease_namespace, &process);
         let keep = keeper.map(|keeper| keeper.run(clients.watch.clone(), process.shutdown.token()));
-        let work = controller::run(clients, &settings, &process, process.shutdown.token());
+        let work = self.work(clients, &process);
         // Nothing that happens to certificates ends the work on game servers; they are kept for as long as it goes on.
         let keep = async {
             OptionFuture::from(keep).await;
@@ -178,6 +186,27 @@ impl ControllerArgs {
         };
         leadership.run(both).await??;
         Ok(())
+    }
+}
+
+impl ControllerArgs {
+    /// The work on game servers, until the shutdown.
+    async fn work(&self, clients: controller::Clients, process: &Process) -> Result<(), controller::Error> {
+        let stop = process.shutdown.token();
+        match self.workloads {
+            Workloads::Managed => {
+                let settings = controller::Config {
+                    concurrent_probes: self.concurrent_probes.into(),
+                    probe_hosts: self.probe_hosts.into(),
+                };
+                controller::run(clients, &settings, process, stop).await
+            }
+            Workloads::External => {
+                tracing::info!("game servers are OpenKruiseGame's: none is made, probed or deleted here");
+                stop.cancelled().await;
+                Ok(())
+            }
+        }
     }
 }
 
