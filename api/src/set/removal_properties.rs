@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{fixture::Cluster, *};
 use crate::{
     GameServer, GameServerSet, names,
-    quality::{Input, Looked, Outcome, Verdict, decide, looked},
+    quality::{Input, Looked, Outcome, Reply, Verdict, decide, looked},
     removal::{Claim, Phase, turned_patch},
 };
 
@@ -28,8 +28,8 @@ enum Happens {
     Acts(usize, usize),
     /// A controller ends, and starts with nothing but what it reads.
     Restarts(usize),
-    /// The prober answers the claim on a server.
-    Answers(usize, Outcome),
+    /// The prober answers the claim on a server, or has waited for its probe in vain.
+    Answers(usize, Reply),
     /// A quality has a new verdict.
     Judges(usize, Outcome),
     /// A person writes opsState, or deletionPriority.
@@ -50,6 +50,17 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn reply() -> impl Strategy<Value = Reply> {
+    (outcome(), any::<bool>()).prop_map(|(outcome, timed_out)| {
+        let timed_out = timed_out && matches!(outcome, Outcome::Failure { .. });
+        Reply { outcome, timed_out }
+    })
+}
+
+fn idle() -> Reply {
+    Reply { outcome: Outcome::Success { result: String::new() }, timed_out: false }
+}
+
 fn happens() -> impl Strategy<Value = Happens> {
     let (server, controller) = (0..SERVERS as usize, 0usize..2);
     let state =
@@ -58,7 +69,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         6 => controller.clone().prop_map(Happens::Reads),
         10 => (controller.clone(), 1usize..4).prop_map(|(c, n)| Happens::Acts(c, n)),
         1 => controller.prop_map(Happens::Restarts),
-        8 => (server.clone(), outcome()).prop_map(|(s, o)| Happens::Answers(s, o)),
+        8 => (server.clone(), reply()).prop_map(|(s, r)| Happens::Answers(s, r)),
         2 => (server.clone(), outcome()).prop_map(|(s, o)| Happens::Judges(s, o)),
         1 => (server, state, -1i32..2).prop_map(|(s, o, p)| Happens::Writes(s, o, p)),
         1 => (0..SERVERS as i32 + 1).prop_map(Happens::Scales),
@@ -133,7 +144,7 @@ impl World {
                 self.views[controller].committed.clear();
                 self.happens(Happens::Reads(controller));
             }
-            Happens::Answers(index, outcome) => self.answer(index, outcome),
+            Happens::Answers(index, reply) => self.answer(index, reply),
             Happens::Judges(index, outcome) => {
                 let Some((server, uid)) = self.server(index) else { return };
                 let verdict = Verdict::from(outcome);
@@ -258,15 +269,15 @@ impl World {
         self.real.servers.retain(|server| server["metadata"]["name"] != **name);
     }
 
-    fn answer(&mut self, index: usize, outcome: Outcome) {
+    fn answer(&mut self, index: usize, reply: Reply) {
         let Some((server, uid)) = self.server(index) else { return };
         let Some(claim) = Claim::of(&server, &uid).filter(|claim| claim.phase == Phase::Claimed) else {
             return;
         };
         let qualities = self.set().spec.service_qualities;
         let name = server.metadata.name.clone().unwrap();
-        let idle = matches!(outcome, Outcome::Success { .. });
-        match looked(&qualities, "idle", outcome, &server, &uid, self.now()) {
+        let idle = matches!(reply.outcome, Outcome::Success { .. });
+        match looked(&qualities, "idle", reply, &server, &uid, self.now()) {
             Looked::Same => {
                 self.found.insert(claim.id.clone(), idle);
                 let patch = turned_patch(&server, &claim, Phase::Looked, self.now()).unwrap();
@@ -411,7 +422,7 @@ proptest! {
                 world.happens(Happens::Reads(0));
                 world.happens(Happens::Acts(0, 40));
                 for server in 0..SERVERS as usize {
-                    world.happens(Happens::Answers(server, Outcome::Success { result: String::new() }));
+                    world.happens(Happens::Answers(server, idle()));
                 }
             }
         }

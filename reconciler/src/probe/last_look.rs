@@ -18,7 +18,7 @@ use std::{collections::HashMap, sync::Arc};
 use futures::future::join_all;
 use gamewarden_api::{
     GameServer, GameServerSet,
-    quality::{Looked, Outcome, looked},
+    quality::{Looked, Outcome, Reply, looked},
     removal::{Claim, Phase, turned_patch},
 };
 use jiff::Timestamp;
@@ -49,8 +49,8 @@ pub(super) struct Found {
     pub(super) pod_uid: Arc<str>,
     /// The claim's name.
     pub(super) claim: String,
-    /// What each quality's probe said.
-    pub(super) outcomes: Vec<(Key, Outcome)>,
+    /// What came of each quality's probe.
+    pub(super) replies: Vec<(Key, Reply)>,
 }
 
 /// The looks that are under way.
@@ -102,7 +102,7 @@ impl Looks {
         let each: Vec<_> = each.collect();
         self.asked.insert(Arc::clone(&pod_uid), claim.id.clone());
         self.tasks
-            .spawn(async move { Found { pod, pod_uid, claim: claim.id, outcomes: join_all(each).await } });
+            .spawn(async move { Found { pod, pod_uid, claim: claim.id, replies: join_all(each).await } });
     }
 
     /// Resolves when a look has ended; never while there is none. Cancelling it loses nothing.
@@ -122,20 +122,22 @@ impl Looks {
     }
 }
 
-async fn ask<P: Prober>(prober: &P, what: &What, timeout: std::time::Duration) -> Outcome {
+async fn ask<P: Prober>(prober: &P, what: &What, timeout: std::time::Duration) -> Reply {
+    let answered = |outcome| Reply { outcome, timed_out: false };
     let target = match what {
         What::Probe { target, .. } => target,
         What::NotRunning { container } => {
-            return Outcome::Failure { result: format!("Container {container} is not running") };
+            let result = format!("Container {container} is not running");
+            return answered(Outcome::Failure { result });
         }
     };
     let (answer, awake) = awake(prober.probe(target, timeout), tolerated(timeout)).await;
-    let unknown = |reason: &str| Outcome::Unknown { reason: reason.to_owned() };
+    let unknown = |reason: &str| answered(Outcome::Unknown { reason: reason.to_owned() });
     match awake {
         false => unknown("this process stood still"),
         // The pod's status knows whether we are the cause.
         true if answer.gone => unknown("its container has ended"),
-        true => answer.outcome,
+        true => Reply { outcome: answer.outcome, timed_out: answer.timed_out },
     }
 }
 
@@ -188,8 +190,8 @@ impl Answers {
             && claim.phase == Phase::Claimed
             && claim.due.is_none_or(|due| now <= due);
         let qualities = &self.set.spec.service_qualities;
-        let same = self.found.outcomes.iter().all(|(key, outcome)| {
-            let looked = looked(qualities, &key.quality, outcome.clone(), server, &key.pod_uid, now);
+        let same = self.found.replies.iter().all(|(key, reply)| {
+            let looked = looked(qualities, &key.quality, reply.clone(), server, &key.pod_uid, now);
             looked == Looked::Same
         });
         (waits && same).then_some(claim)

@@ -114,6 +114,31 @@ async fn a_probe_that_hangs_at_the_last_look_keeps_the_server() {
     assert_eq!((it.server.ops_state().as_str(), phase(&it)), ("None", None), "its timeout is the answer no");
 }
 
+/// I5: its action says that a server whose probe fails may go, and nobody knows whether this one would have failed.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_hangs_at_the_last_look_is_no_answer_where_failing_lets_the_server_go() {
+    let mut quality = idle();
+    quality["serviceQualityAction"] =
+        json!([{"state": true, "opsState": "None"}, {"state": false, "opsState": "WaitToBeDeleted"}]);
+    let mut it = Fixture::start(Does::Says(failure("0 players")), json!([quality]));
+    seconds(12).await;
+    it.watch();
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+    it.does(Does::Hangs(Duration::from_millis(200)));
+    claim(&mut it).await;
+    seconds(2).await;
+    assert_eq!((it.server.ops_state().as_str(), phase(&it)), ("WaitToBeDeleted", Some(Phase::Claimed)));
+    it.does(Does::Says(failure("0 players")));
+    it.server.0.lock().unwrap().object.as_mut().unwrap()["metadata"]["annotations"]
+        .as_object_mut()
+        .unwrap()
+        .remove("gamewarden.dev/removal");
+    it.watch();
+    claim(&mut it).await;
+    seconds(1).await;
+    assert_eq!(phase(&it), Some(Phase::Looked), "what it says itself counts");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_comes_upon_another_state_is_not_written() {
     let mut it = found_idle().await;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     GameServer, GameServerSet, names,
-    quality::{Input, Looked, Outcome, Verdict, decide, looked},
+    quality::{Input, Looked, Outcome, Reply, Verdict, decide, looked},
     removal::{Claim, Phase, turned_patch},
     set::{Snapshot, plan, revision},
     types::OpsState,
@@ -233,7 +233,8 @@ impl Book {
         let page = self.page(object).clone();
         let (result, uid) = (String::new(), pod_uid(&page.server));
         let outcome = if idle { Outcome::Success { result } } else { Outcome::Failure { result } };
-        let after = match looked(&self.set.spec.service_qualities, QUALITY, outcome, &page.server, &uid, T) {
+        let reply = Reply { outcome, timed_out: false };
+        let after = match looked(&self.set.spec.service_qualities, QUALITY, reply, &page.server, &uid, T) {
             Looked::Differs(decision) => self.merge(object, &decision.patch),
             Looked::Same if same && page.claim.is_some_and(|claim| claim.phase == Phase::Claimed) => {
                 let patch =
