@@ -185,6 +185,7 @@ impl Queue<'_, '_> {
             wanted: why.is_some(),
             generation: server.metadata.generation,
             look: &look.qualities,
+            in_turn: !self.blocked,
             ours: claim.is_some_and(|claim| (snapshot.committed)(&claim.id)),
             withdrawn: member.is_withdrawn(),
             now,
@@ -202,11 +203,14 @@ impl Queue<'_, '_> {
                 self.claimed += 1;
             }
             (Step::Claim, _) => {
+                let in_turn = !self.blocked;
                 let free =
                     if look.qualities.is_empty() { !self.blocked } else { self.claimed < MOST_CLAIMED };
                 if free {
                     self.claimed += 1;
-                    self.out.turns.extend(turn(claimed_patch(server, uid, &look, reserves, now), None));
+                    self.out
+                        .turns
+                        .extend(turn(claimed_patch(server, uid, &look, reserves, in_turn, now), None));
                 }
                 self.blocked = true;
             }
@@ -214,8 +218,8 @@ impl Queue<'_, '_> {
                 if !self.blocked {
                     let patch = turned_patch(server, claim, Phase::Committed, now);
                     self.out.turns.extend(turn(patch, Some(claim.id.clone())));
-                } else if let Ok(stale) = claim.since.checked_add(removal::LOOK_LASTS) {
-                    self.wait(stale);
+                } else if !claim.look.is_empty() {
+                    self.wait(claim.looked_until());
                 }
                 self.claimed += 1;
                 self.blocked = true;

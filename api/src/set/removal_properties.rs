@@ -14,7 +14,7 @@ use super::{fixture::Cluster, *};
 use crate::{
     GameServer, GameServerSet, names,
     quality::{Input, Looked, Outcome, Reply, Verdict, decide, looked},
-    removal::{Claim, Phase, turned_patch},
+    removal::{Claim, Phase, looked_patch},
 };
 
 const SERVERS: u32 = 4;
@@ -28,8 +28,9 @@ enum Happens {
     Acts(usize, usize),
     /// A controller ends, and starts with nothing but what it reads.
     Restarts(usize),
-    /// The prober answers the claim on a server, or has waited for its probe in vain.
-    Answers(usize, Reply),
+    /// The prober answers the claim on a server, or has waited for its probe in vain; it says that this took so many
+    /// milliseconds.
+    Answers(usize, Reply, i64),
     /// A quality has a new verdict.
     Judges(usize, Outcome),
     /// A person writes opsState, or deletionPriority.
@@ -63,13 +64,14 @@ fn idle() -> Reply {
 
 fn happens() -> impl Strategy<Value = Happens> {
     let (server, controller) = (0..SERVERS as usize, 0usize..2);
+    let took = prop::sample::select(vec![0, 0, 300, 4000, i64::MAX / 1_000_000]);
     let state =
         prop::sample::select(vec!["None", "WaitToBeDeleted", "Allocated", "Maintaining", "Kill", "Own"]);
     prop_oneof![
         6 => controller.clone().prop_map(Happens::Reads),
         10 => (controller.clone(), 1usize..4).prop_map(|(c, n)| Happens::Acts(c, n)),
         1 => controller.prop_map(Happens::Restarts),
-        8 => (server.clone(), reply()).prop_map(|(s, r)| Happens::Answers(s, r)),
+        8 => (server.clone(), reply(), took).prop_map(|(s, r, t)| Happens::Answers(s, r, t)),
         2 => (server.clone(), outcome()).prop_map(|(s, o)| Happens::Judges(s, o)),
         1 => (server, state, -1i32..2).prop_map(|(s, o, p)| Happens::Writes(s, o, p)),
         1 => (0..SERVERS as i32 + 1).prop_map(Happens::Scales),
@@ -144,7 +146,7 @@ impl World {
                 self.views[controller].committed.clear();
                 self.happens(Happens::Reads(controller));
             }
-            Happens::Answers(index, reply) => self.answer(index, reply),
+            Happens::Answers(index, reply, took) => self.answer(index, reply, took),
             Happens::Judges(index, outcome) => {
                 let Some((server, uid)) = self.server(index) else { return };
                 let verdict = Verdict::from(outcome);
@@ -269,7 +271,7 @@ impl World {
         self.real.servers.retain(|server| server["metadata"]["name"] != **name);
     }
 
-    fn answer(&mut self, index: usize, reply: Reply) {
+    fn answer(&mut self, index: usize, reply: Reply, took: i64) {
         let Some((server, uid)) = self.server(index) else { return };
         let Some(claim) = Claim::of(&server, &uid).filter(|claim| claim.phase == Phase::Claimed) else {
             return;
@@ -280,7 +282,7 @@ impl World {
         match looked(&qualities, "idle", reply, &server, &uid, self.now()) {
             Looked::Same => {
                 self.found.insert(claim.id.clone(), idle);
-                let patch = turned_patch(&server, &claim, Phase::Looked, self.now()).unwrap();
+                let patch = looked_patch(&server, &claim, SignedDuration::from_millis(took)).unwrap();
                 self.write_server(&name, &patch);
             }
             Looked::Differs(decision) => {
@@ -422,7 +424,7 @@ proptest! {
                 world.happens(Happens::Reads(0));
                 world.happens(Happens::Acts(0, 40));
                 for server in 0..SERVERS as usize {
-                    world.happens(Happens::Answers(server, idle()));
+                    world.happens(Happens::Answers(server, idle(), 0));
                 }
             }
         }

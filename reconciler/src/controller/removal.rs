@@ -210,7 +210,7 @@ mod tests {
 
     /// A server whose claim was committed at this time, and the claim.
     fn committed(at: Timestamp) -> (GameServer, Claim) {
-        let claimed = claimed_patch(&server(None), "uid", &Look::default(), false, at);
+        let claimed = claimed_patch(&server(None), "uid", &Look::default(), false, true, at);
         let claimed = server(claimed.as_ref());
         let claim = Claim::of(&claimed, "uid").unwrap();
         let committed = turned_patch(&claimed, &claim, Phase::Committed, at);

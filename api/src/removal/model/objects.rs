@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     GameServer, GameServerSet, names,
     quality::{Input, Looked, Outcome, Reply, Verdict, decide, looked},
-    removal::{Claim, Phase, turned_patch},
+    removal::{Claim, Phase, looked_patch, turned_patch},
     set::{Snapshot, plan, revision},
     types::OpsState,
 };
@@ -237,8 +237,8 @@ impl Book {
         let after = match looked(&self.set.spec.service_qualities, QUALITY, reply, &page.server, &uid, T) {
             Looked::Differs(decision) => self.merge(object, &decision.patch),
             Looked::Same if same && page.claim.is_some_and(|claim| claim.phase == Phase::Claimed) => {
-                let patch =
-                    Claim::any(&page.server).and_then(|c| turned_patch(&page.server, &c, Phase::Looked, T));
+                let patch = Claim::any(&page.server)
+                    .and_then(|claim| looked_patch(&page.server, &claim, SignedDuration::ZERO));
                 self.merge(object, &patch.unwrap())
             }
             Looked::Same | Looked::NoAnswer(_) => object,
@@ -304,6 +304,7 @@ impl Book {
             due: claim.due.map(|_| T + HOUR),
             generation: Some(1),
             tries: 0,
+            again: 0,
             ..claim
         });
         if let Some(claim) = &claim {
