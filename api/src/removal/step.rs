@@ -117,9 +117,15 @@ fn is_fresh(claim: &Claim, now: Timestamp) -> bool {
 }
 
 fn wait(claim: &Claim) -> SignedDuration {
+    backoff(claim.tries)
+}
+
+/// How long a server is left alone that was left alone so many times before: ten seconds, doubled each time, five minutes
+/// at most.
+#[must_use]
+pub fn backoff(tries: u32) -> SignedDuration {
     // Long past the longest.
-    let doubled = claim.tries.min(10);
-    FIRST_WAIT.saturating_mul(1 << doubled).min(LONGEST_WAIT)
+    FIRST_WAIT.saturating_mul(1 << tries.min(10)).min(LONGEST_WAIT)
 }
 
 fn is_within(since: Timestamp, lasts: SignedDuration, now: Timestamp) -> bool {
