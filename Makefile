@@ -68,8 +68,8 @@ unit: ## Unit and property tests, without a cluster
 	@$(nextest) --workspace --exclude gamewarden-tests
 
 .PHONY: model
-model: ## Explore more of what can happen to servers that go than make unit does
-	@$(nextest) -p gamewarden-api --run-ignored only --no-capture removal::model::
+model: ## Explore more of what can happen to servers that go than make unit does (docs/results/model.md)
+	@$(nextest) --release -p gamewarden-api --run-ignored only --no-capture removal::model::
 
 .PHONY: e2e
 e2e: cluster ## End-to-end tests on the cluster

@@ -416,3 +416,21 @@ fn error(what: &'static str, namespace: &str, name: &str) -> impl FnOnce(kube::E
 fn patch_params() -> PatchParams {
     PatchParams { field_manager: Some("gamewarden".to_owned()), ..PatchParams::default() }
 }
+
+#[cfg(test)]
+impl WriteError {
+    /// As if the API server had answered a write with this.
+    pub(crate) fn answered(code: u16, message: &str) -> Self {
+        let status = kube::core::Status::failure(message, "Reason").with_code(code);
+        Self::of(kube::Error::Api(Box::new(status)))
+    }
+
+    /// As if no answer had come.
+    pub(crate) fn unanswered() -> Self {
+        Self::of(kube::Error::Service("connection refused".into()))
+    }
+
+    fn of(source: kube::Error) -> Self {
+        error("write", "default", "game-0")(source)
+    }
+}

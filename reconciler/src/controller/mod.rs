@@ -20,7 +20,7 @@
 //!   run       starts all of it              watch, seen, stores, index   what there is, and whom a change concerns
 //!   set       reconciles a set, with        adopt, create, claims, in_place, removal, status: the parts of its plan
 //!   server    reconciles a server, with     around: its node and volumes
-//!   fresh, removed, failures, backoff, context   the little that is remembered in between
+//!   fresh, removed, failures, refusals, backoff, context   the little that is remembered in between
 //!   metrics, okg                            what is counted, ours and OpenKruiseGame's
 //! ```
 
@@ -36,6 +36,7 @@ mod in_place;
 mod index;
 mod metrics;
 mod okg;
+mod refusals;
 mod removal;
 mod removed;
 mod run;

@@ -93,11 +93,7 @@ impl ExecProber {
         let mut end = Box::pin(follow(process));
         match tokio::time::timeout(timeout, &mut end).await {
             Ok(outcome) => answer(outcome),
-            Err(_) => Answer {
-                outcome: Outcome::Failure { result: format!("timed out after {}s", timeout.as_secs()) },
-                hanging: Some(end.map(drop).boxed()),
-                gone: false,
-            },
+            Err(_) => Answer { hanging: Some(end.map(drop).boxed()), ..Answer::none_within(timeout) },
         }
     }
 }

@@ -73,6 +73,8 @@ pub struct ProbeTarget {
 pub struct Answer {
     /// The outcome, at the timeout at the latest.
     pub outcome: Outcome,
+    /// The outcome is a failure only because nothing came within the timeout.
+    pub timed_out: bool,
     /// Where the probe timed out and could not be stopped: resolves when it ends after all. Dropping it
     /// lets go of the probe, which may then run on unseen.
     pub hanging: Option<BoxFuture<'static, ()>>,
@@ -85,7 +87,14 @@ impl Answer {
     /// The answer of a probe that has ended.
     #[must_use]
     pub fn of(outcome: Outcome) -> Self {
-        Self { outcome, hanging: None, gone: false }
+        Self { outcome, timed_out: false, hanging: None, gone: false }
+    }
+
+    /// The answer of a probe from which nothing came within its timeout.
+    #[must_use]
+    pub fn none_within(timeout: Duration) -> Self {
+        let result = format!("timed out after {}s", timeout.as_secs());
+        Self { timed_out: true, ..Self::of(Outcome::Failure { result }) }
     }
 }
 

@@ -28,9 +28,9 @@ impl Prober for Probers {
     async fn probe(&self, target: &ProbeTarget, timeout: Duration) -> Answer {
         match &target.handler {
             Handler::Exec(command) => self.exec.probe(target, command, timeout).await,
-            Handler::Http(get) => Answer::of(self.direct.http(get, timeout).await),
-            Handler::Tcp(at) => Answer::of(self.direct.tcp(at, timeout).await),
-            Handler::Grpc { at, service } => Answer::of(self.direct.grpc(at, service, timeout).await),
+            Handler::Http(get) => self.direct.http(get, timeout).await,
+            Handler::Tcp(at) => self.direct.tcp(at, timeout).await,
+            Handler::Grpc { at, service } => self.direct.grpc(at, service, timeout).await,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use gamewarden_api::GameServerSet;
 use gamewarden_tests::{
     Gss, Manifest, Namespace, in_namespace, manifest::example_text, player::Player, wait,
 };
@@ -70,6 +71,94 @@ async fn a_probe_that_hangs_at_the_last_look_takes_nobody() -> Result<()> {
         set.scale(1).await?;
         // Its timeout is an answer, the verdict false: it is not idle, and the other one goes.
         set.wait_states(&[(1, "None")]).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Policies of somebody's that refuse the controller to delete the pod game-2 and to write the GameServer game-1.
+fn policies(namespace: &Namespace) -> Vec<Value> {
+    let account = "system:serviceaccount:gamewarden-system:gamewarden-controller";
+    let policy = |what: &str, group: &str, version: &str, operation: &str, name: &str| {
+        let full = format!("{}-{what}", namespace.name);
+        let kind = |kind: &str| json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": full}});
+        let (mut policy, mut binding) =
+            (kind("ValidatingAdmissionPolicy"), kind("ValidatingAdmissionPolicyBinding"));
+        policy["spec"] = json!({
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}},
+                "resourceRules": [{
+                    "apiGroups": [group], "apiVersions": [version], "operations": [operation], "resources": [what],
+                    "resourceNames": [name],
+                }],
+            },
+            "matchConditions": [{"name": "controller", "expression": format!("request.userInfo.username == '{account}'")}],
+            "validations": [{"expression": "false", "message": "held by a test"}],
+        });
+        binding["spec"] = json!({"policyName": full, "validationActions": ["Deny"]});
+        [binding, policy]
+    };
+    let pods = policy("pods", "", "v1", "DELETE", "game-2");
+    let servers = policy("gameservers", "game.kruise.io", "v1alpha1", "UPDATE", "game-1");
+    pods.into_iter().chain(servers).collect()
+}
+
+/// Asks as the controller until the answer is that the policies are in force.
+async fn wait_held(namespace: &Namespace) -> Result<()> {
+    let began = Instant::now();
+    let controller =
+        "--as=system:serviceaccount:gamewarden-system:gamewarden-controller --as-group=system:masters";
+    for line in ["delete pod game-2", "annotate gs game-1 held=true"] {
+        loop {
+            let line = format!("{line} --dry-run=server {controller}");
+            let output = namespace.try_kubectl(&line, None).await?;
+            if output.stderr.contains("held by a test") {
+                break;
+            }
+            ensure!(began.elapsed() < wait::DEADLINE, "{line}: {output:?}");
+        }
+    }
+    Ok(())
+}
+
+/// What the API server refuses on one server is told and tried again later; the others go.
+#[tokio::test]
+async fn what_somebody_elses_policy_refuses_keeps_no_other_server() -> Result<()> {
+    in_namespace("refused", async |namespace| {
+        let actions = json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]);
+        let set = Gss::create(namespace, &Manifest::probed("game", "true", actions)?.replicas(3)).await?;
+        set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
+        let policies = policies(namespace);
+        let text: String = policies.iter().map(|policy| format!("---\n{policy}\n")).collect();
+        let done = async {
+            namespace.kubectl_with("apply -f -", Some(&text)).await?;
+            wait_held(namespace).await?;
+            set.scale(2).await?;
+            set.wait_states(&[(1, IDLE), (2, IDLE)]).await?;
+            set.scale(0).await?;
+            let refused = |set: &GameServerSet| {
+                let set = json!(set);
+                let condition = condition(&set, "ScaleDownPending")?;
+                (condition["reason"] == "Refused")
+                    .then(|| condition["message"].as_str().unwrap_or_default().to_owned())
+            };
+            let both =
+                |text: &str| ["game-1", "game-2", "held by a test"].iter().all(|word| text.contains(word));
+            set.wait("it says who is refused, and why", |set| refused(set).is_some_and(|text| both(&text)))
+                .await?;
+            set.wait_states(&[(1, IDLE), (2, IDLE)]).await
+        };
+        let held = done.await;
+        // Bindings first: a policy without one refuses nothing.
+        for policy in &policies {
+            let kind = policy["kind"].as_str().unwrap_or_default();
+            let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+            namespace.kubectl(&format!("delete {kind} {name} --ignore-not-found")).await?;
+        }
+        held?;
+        set.wait_states(&[]).await?;
+        set.wait("nothing is pending", |set| condition_of(set).is_none()).await?;
         Ok(())
     })
     .await

@@ -10,14 +10,29 @@ use crate::{
     scale::ScalePlan,
 };
 
-/// Who holds a scale-down back: those in use, where they are protected, and those that could not be asked whether they
-/// still are not.
+/// Who holds a scale-down back: those that the API server does not let go; those in use, where they are protected; and those
+/// that could not be asked whether they still are not.
 pub(in super::super) fn scale_down(
     snapshot: &Snapshot<'_>,
     roster: &Roster<'_>,
     plan: &ScalePlan,
 ) -> Option<Trouble> {
     let name = |ordinal: u32| names::server_name(snapshot.name(), ordinal);
+    let refusals = plan.remove.iter().filter_map(|leave| {
+        let refusal = roster.members.get(&leave.ordinal)?.refusal.as_ref()?;
+        Some((name(leave.ordinal), refusal.words.clone()))
+    });
+    let (refused, words): (Vec<String>, Vec<String>) = refusals.unzip();
+    if !refused.is_empty() {
+        return Some(Trouble {
+            kind: Kind::ScaleDownPending,
+            reason: reason::REFUSED,
+            servers: refused,
+            what: "to be removed, and the API server refuses it".into(),
+            words: words.into_iter().next().unwrap_or_default(),
+            advice: "it is tried again; look at the webhook or policy that says so",
+        });
+    }
     let kept: Vec<String> = plan.kept.iter().map(|leave| name(leave.ordinal)).collect();
     if !kept.is_empty() {
         return Some(Trouble {
