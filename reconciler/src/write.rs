@@ -62,7 +62,7 @@ impl WriteError {
 
     /// The next try may well succeed: there was no answer, or the API server had something else to do.
     pub(crate) fn is_passing(&self) -> bool {
-        self.code().is_none_or(|code| code == 409 || code == 429 || code >= 500)
+        self.code().is_none_or(|code| matches!(code, 401 | 408 | 409 | 429) || code >= 500)
     }
 
     /// The namespace is being deleted, so that nothing can be made in it; it says so by 403 or 404.

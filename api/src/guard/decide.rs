@@ -93,8 +93,8 @@ impl<'a> View<'a> {
             names::OWNER_GSS
         } else if is_labelled_guarded(old) && !is_labelled_guarded(new) {
             names::GUARDED
-        } else if self.is_external() && text(old, names::GS_OPS_STATE) != text(new, names::GS_OPS_STATE) {
-            return self.pod(&pod, |view, set, _| view.relabelled(asked, pod.name, pod.set, set));
+        } else if let Some(label) = external::reordered(old, new).filter(|_| self.is_external()) {
+            return self.pod(&pod, |view, set, _| view.relabelled(asked, label, pod.name, pod.set, set));
         } else {
             return Verdict::pass();
         };

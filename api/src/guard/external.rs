@@ -7,6 +7,8 @@
 //! It counts pods, and this GameServers: a pod whose GameServer is not there yet is not seen here. A GameServer whose pod is
 //! lost (reclaim policy Delete) is counted here and not there, which refuses more, never less.
 
+use serde_json::Value;
+
 use super::{
     cache::Cache,
     decide::{View, named},
@@ -67,17 +69,27 @@ pub(super) fn would_lose(
     })
 }
 
+/// The label that changes between the two, of those by which pods are taken. The field of the GameServer that it stands for
+/// comes with it.
+pub(super) fn reordered(old: &Value, new: &Value) -> Option<(&'static str, &'static str)> {
+    let labels = [(names::GS_OPS_STATE, "opsState"), (names::GS_DELETE_PRIORITY, "deletionPriority")];
+    let label = |pod: &Value, (label, _): (&str, &str)| pod["metadata"]["labels"][label].clone();
+    labels.into_iter().find(|of| label(old, *of) != label(new, *of))
+}
+
 impl View<'_> {
-    /// Why the opsState in a pod's labels is not to be changed by hand: it decides who goes, whatever the GameServer says.
+    /// Why a label by which pods are taken is not to be changed by hand: it decides who goes, whatever the GameServer says.
     pub(super) fn relabelled(
         &self,
         asked: &Asked<'_>,
+        (label, field): (&'static str, &'static str),
         pod: &str,
         set_name: &str,
         set: &KeptSet,
     ) -> Option<Refusal> {
         (set.protection == Protection::Strict && !set.allows).then(|| Refusal::Relabelled {
-            label: names::GS_OPS_STATE,
+            label,
+            field,
             name: pod.to_owned(),
             set: set_name.to_owned(),
             namespace: self.namespace(asked),

@@ -63,8 +63,10 @@ fn the_opsstate_of_a_pod_is_not_relabelled_past_its_gameserver() {
         said(&relabel(&strict, names::GS_OPS_STATE)),
         "403 Forbidden: set game is Strict (gamewarden.dev/protection), and OpenKruiseGame's controller takes servers by the \
          label game.kruise.io/gs-opsState of their pods: it is not changed by hand. Change the GameServer instead, and the label \
-         follows: `kubectl patch gs -n games game-0 --type=merge -p '{\"spec\":{\"opsState\":\"<state>\"}}'`"
+         follows: `kubectl patch gs -n games game-0 --type=merge -p '{\"spec\":{\"opsState\":\"<value>\"}}'`"
     );
+    let priority = said(&relabel(&strict, names::GS_DELETE_PRIORITY));
+    assert!(priority.contains("{\"spec\":{\"deletionPriority\":\"<value>\"}}"), "{priority}");
     assert_eq!(said(&relabel(&strict, "other")), "");
     let managed = World { mode: Mode::Managed, ..strict.clone() };
     assert_eq!(said(&relabel(&managed, names::GS_OPS_STATE)), "", "our controller goes by the GameServer");
@@ -181,14 +183,17 @@ fn workload(replicas: i32, reserved: Value) -> Value {
     })
 }
 
-/// Shrunk, by both ways; with a reserved ordinal; deleted.
-fn past_the_set(world: &World) -> [Verdict; 4] {
+/// Shrunk, by both ways; with a reserved ordinal; taken from the set; deleted.
+fn past_the_set(world: &World) -> [Verdict; 5] {
     let old = workload(2, json!([]));
     let update = |target, new: &Value| world.ask(target, Operation::Update, "game", Some(&old), Some(new));
+    let mut nobodys = workload(2, json!([]));
+    nobodys["metadata"]["ownerReferences"] = json!([]);
     [
         update(Target::Workload, &workload(1, json!([]))),
         update(Target::WorkloadScale, &json!({"kind": "Scale", "spec": {"replicas": 1}})),
         update(Target::Workload, &workload(2, json!([0]))),
+        update(Target::Workload, &nobodys),
         world.ask(Target::Workload, Operation::Delete, "game", Some(&old), None),
     ]
 }
@@ -196,7 +201,7 @@ fn past_the_set(world: &World) -> [Verdict; 4] {
 #[test]
 fn a_strict_set_is_not_shrunk_past_it() {
     let strict = external("Strict", 2, &["Allocated", "WaitToBeDeleted"]);
-    let whats = ["shrunk", "shrunk", "given other reserveOrdinals", "deleted"];
+    let whats = ["shrunk", "shrunk", "given other reserveOrdinals", "taken from its set", "deleted"];
     for (verdict, what) in past_the_set(&strict).iter().zip(whats) {
         assert_eq!(
             said(verdict),
@@ -247,8 +252,13 @@ fn without_sight_a_workload_that_may_be_stricts_stays() {
     }
     let prefer = World { sight: LOST, ..external("Prefer", 2, &["Allocated"]) };
     assert!(past_the_set(&prefer).iter().all(|verdict| verdict.refusal.is_none()));
-    let [shrunk, scaled, reserved, deleted] =
+    let [shrunk, scaled, reserved, taken, deleted] =
         past_the_set(&World { sight: Sight::Never, set: json!(null), ..external("Prefer", 2, &[]) });
-    assert!(shrunk.refusal.is_some() && reserved.refusal.is_some() && deleted.refusal.is_some());
+    assert!(
+        shrunk.refusal.is_some()
+            && reserved.refusal.is_some()
+            && taken.refusal.is_some()
+            && deleted.refusal.is_some()
+    );
     assert_eq!(scaled, Verdict { unguarded: true, ..Verdict::default() }, "any StatefulSet's");
 }

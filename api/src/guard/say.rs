@@ -83,15 +83,17 @@ pub enum Refusal {
         /// Where they are.
         namespace: String,
     },
-    /// The opsState in a pod's labels is to be changed by hand, where it decides who goes (external mode).
+    /// A label of a pod is to be changed by hand that decides who goes (external mode).
     #[error(
         "set {set} is Strict (gamewarden.dev/protection), and OpenKruiseGame's controller takes servers by the label {label} \
          of their pods: it is not changed by hand. Change the GameServer instead, and the label follows: `kubectl patch gs -n \
-         {namespace} {name} --type=merge -p '{{\"spec\":{{\"opsState\":\"<state>\"}}}}'`"
+         {namespace} {name} --type=merge -p '{{\"spec\":{{\"{field}\":\"<value>\"}}}}'`"
     )]
     Relabelled {
         /// The label.
         label: &'static str,
+        /// The field of the GameServer that it stands for.
+        field: &'static str,
         /// The pod.
         name: String,
         /// Its set.

@@ -22,6 +22,9 @@ impl View<'_> {
             "shrunk"
         } else if old["spec"]["reserveOrdinals"] != new["spec"]["reserveOrdinals"] {
             "given other reserveOrdinals"
+        } else if asked.target == Target::Workload && of_set(old) != of_set(new) {
+            // What is nobody's can be shrunk next.
+            "taken from its set"
         } else {
             return Verdict::pass();
         };
@@ -67,6 +70,11 @@ impl View<'_> {
         let namespace = self.namespace(asked);
         Verdict::refuse(Refusal::Workload { servers, what, set: name.to_owned(), namespace })
     }
+}
+
+/// The uid of the owner that keeps it.
+fn of_set(workload: &Value) -> Option<String> {
+    controller(&metadata(workload)).map(|owner| owner.uid.clone())
 }
 
 /// Whether a StatefulSet is a GameServerSet's: of this one, where it is known.

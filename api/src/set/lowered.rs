@@ -18,7 +18,8 @@ use crate::{
 /// What is remembered of them, as it is now.
 #[derive(Debug, Default)]
 pub(super) struct Lowered {
-    /// Those that are still to be killed, or that may go as a commit stands.
+    /// Those that are still to be killed, or that may go as a commit stands. One that cannot be withdrawn is not waited for: if
+    /// its DELETE comes after all, a server is made again, and no other has gone in its place.
     standing: Ordinals,
     /// Those that are not any more.
     pub(super) taken_back: Ordinals,
@@ -35,7 +36,7 @@ impl Lowered {
         };
         let there = roster.members.values().filter(|m| !m.leaving() && remembered.contains(m.ordinal));
         let (standing, taken_back): (Vec<_>, Vec<_>) =
-            there.partition(|m| m.ops_state() == OpsState::Kill || m.is_committed());
+            there.partition(|m| m.ops_state() == OpsState::Kill || (m.is_committed() && !m.is_stuck()));
         let ordinals =
             |members: Vec<&super::roster::Member<'_>>| members.into_iter().map(|m| m.ordinal).collect();
         Self { standing: ordinals(standing), taken_back: ordinals(taken_back) }

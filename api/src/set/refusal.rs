@@ -13,8 +13,10 @@ use jiff::Timestamp;
 pub enum Refused {
     /// To delete its pod, or to mark it for that.
     Delete,
-    /// To write its GameServer, or its pod.
+    /// To write its GameServer.
     Write,
+    /// To write its pod: what was committed cannot be withdrawn.
+    Withdraw,
 }
 
 /// A refusal.

@@ -157,15 +157,28 @@ pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &Sc
     let others = roster.members.values().filter(|m| !m.leaving() && !goes.contains_key(&m.ordinal));
     // Another controller may be about to delete what it committed: nobody goes in its place, or beside it.
     let foreign = |claim: &Claim| claim.phase == Phase::Committed && !(snapshot.committed)(&claim.id);
-    // One that cannot be withdrawn is left alone for a while.
-    let stands = |m: &&Member<'_>| !m.leaving() && m.refused != Some(Refused::Write);
-    let blocked = roster.members.values().filter(stands).any(|m| m.claim.as_ref().is_some_and(foreign));
+    let blocked = roster
+        .members
+        .values()
+        .filter(|m| !m.leaving() && !is_settled(m, snapshot.now))
+        .any(|m| m.claim.as_ref().is_some_and(foreign));
     let mut queue = Queue { snapshot, out: Removals::default(), blocked, claimed: 0 };
     for member in in_order.chain(others) {
         let why = goes.get(&member.ordinal).copied();
         queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));
     }
     queue.out
+}
+
+/// Whether a commit that stands keeps nobody waiting: its time is over and it cannot be withdrawn, so that it is left alone for
+/// a while; or it has been withdrawn, and the GameServer that still says so cannot be written.
+fn is_settled(member: &Member<'_>, now: Timestamp) -> bool {
+    let is_over = |claim: &Claim| now.duration_since(claim.since) > removal::COMMIT_LASTS;
+    match member.refused {
+        Some(Refused::Withdraw) => member.claim.as_ref().is_some_and(is_over),
+        Some(Refused::Write) => member.is_withdrawn(),
+        Some(Refused::Delete) | None => false,
+    }
 }
 
 struct Queue<'s, 'a> {
@@ -180,12 +193,16 @@ impl Queue<'_, '_> {
     fn take(&mut self, member: &Member<'_>, why: Option<Why>, reserves: bool) {
         let (snapshot, now) = (self.snapshot, self.snapshot.now);
         // It keeps nobody waiting, as it comes after all others of its state.
-        if let Some(refusal) = member.refusal.as_ref().filter(|_| member.refused.is_some() && why.is_some()) {
+        let is_due = member.refused.is_some() && (why.is_some() || member.claim.is_some());
+        if let Some(refusal) = member.refusal.as_ref().filter(|_| is_due) {
             self.wait(refusal.until);
         }
         let why = why.filter(|_| member.refused.is_none());
-        if member.refused == Some(Refused::Write) {
-            return;
+        match member.refused {
+            Some(Refused::Withdraw) => return,
+            // A commit is withdrawn on the pod, which is another write.
+            Some(Refused::Write) if !member.is_committed() => return,
+            _ => {}
         }
         let Some(server) = member.server else {
             // Nobody has ever said anything of it.

@@ -66,7 +66,12 @@ fn idle() -> Reply {
 
 fn happens() -> impl Strategy<Value = Happens> {
     let (server, controller) = (0..SERVERS as usize, 0usize..2);
-    let refused = prop::sample::select(vec![None, Some(Refused::Delete), Some(Refused::Write)]);
+    let refused = prop::sample::select(vec![
+        None,
+        Some(Refused::Delete),
+        Some(Refused::Write),
+        Some(Refused::Withdraw),
+    ]);
     let took = prop::sample::select(vec![0, 0, 300, 4000, i64::MAX / 1_000_000]);
     let state =
         prop::sample::select(vec!["None", "WaitToBeDeleted", "Allocated", "Maintaining", "Kill", "Own"]);
@@ -212,7 +217,7 @@ impl World {
         }
         let commit = plan.removals.commit.as_ref();
         if let Some(Withdrawal { name, patch }) = plan.removals.withdraw.first() {
-            if self.is_refused(controller, name, Refused::Write) {
+            if self.is_refused(controller, name, Refused::Withdraw) {
                 return true;
             }
             let pod = find(&mut self.real.pods, name);

@@ -223,6 +223,16 @@ fn nobody_in_use_goes_in_place_of_one_whose_delete_is_refused() {
     let plan = cluster.plan();
     assert_eq!(steps(&plan), [("game-2", Step::Claim)]);
     assert_eq!(plan.troubles[0].reason, "Refused", "until it has gone well");
+
+    // Others that hold it back are named, too.
+    cluster.set["metadata"]["annotations"][names::PROTECTION] = json!("Strict");
+    let told = cluster.plan().troubles[0].message();
+    assert!(
+        told.starts_with(
+            "game-2: to be removed, and the API server refuses it (game-1: to be removed, and may be in use): admission webhook"
+        ),
+        "{told}"
+    );
 }
 
 #[test]
@@ -342,12 +352,59 @@ fn a_commit_that_cannot_be_withdrawn_keeps_others_for_as_long_as_it_takes_to_try
     cluster.now = after(2001);
     let plan = cluster.plan();
     assert_eq!(plan.removals.withdraw.len(), 1);
-    refuse(&mut cluster, 2, Refused::Write, 10_000);
+    refuse(&mut cluster, 2, Refused::Withdraw, 10_000);
     let plan = cluster.plan();
     assert_eq!(plan.removals.withdraw.len(), 0);
     assert_eq!(steps(&plan), [("game-1", Step::Claim), ("game-0", Step::Claim)]);
+    // Also where it is not to go any more.
+    cluster.set["spec"]["replicas"] = json!(3);
+    let plan = cluster.plan();
+    assert_eq!(plan.removals.look_again, Some(after(12_001).parse().unwrap()));
     cluster.now = after(12_001);
     assert_eq!(cluster.plan().removals.withdraw.len(), 1);
+}
+
+/// Another controller's commit, whose DELETE may come any moment, whatever is refused.
+#[test]
+fn a_fresh_commit_of_another_controller_keeps_all_others_whatever_is_refused() {
+    for what in [Refused::Delete, Refused::Write, Refused::Withdraw] {
+        let mut cluster = idle(1);
+        cluster.turn(&cluster.plan().removals);
+        answer(&mut cluster, 2, "Looked");
+        answer(&mut cluster, 1, "Looked");
+        cluster.turn(&cluster.plan().removals);
+        cluster.committed.clear();
+        answer(&mut cluster, 1, "Looked");
+        refuse(&mut cluster, 2, what, 10_000);
+        cluster.now = after(500);
+        let steps = steps(&cluster.plan()).into_iter().map(|(_, step)| step).collect::<Vec<_>>();
+        assert!(!steps.contains(&Step::Commit), "{what:?}: {steps:?}");
+        // It is withdrawn when its time is over, though its GameServer cannot be written.
+        cluster.now = after(2001);
+        let withdrawn = cluster.plan().removals.withdraw.len();
+        assert_eq!(withdrawn, usize::from(what != Refused::Withdraw), "{what:?}");
+    }
+}
+
+/// A Kill is taken back, and its commit cannot be withdrawn.
+#[test]
+fn a_kill_that_is_taken_back_takes_nobody_else_although_it_cannot_be_withdrawn() {
+    let mut cluster = idle(3);
+    for (ordinal, state) in [(0, "Kill"), (1, "Allocated"), (2, "Allocated")] {
+        cluster.servers[ordinal]["spec"]["opsState"] = json!(state);
+    }
+    cluster.turn(&cluster.plan().removals);
+    cluster.turn(&cluster.plan().removals);
+    let patch = cluster.plan().set_patch.unwrap();
+    json_patch::merge(&mut cluster.set, &patch);
+    assert_eq!(cluster.set["spec"]["replicas"], json!(2));
+    cluster.servers[0]["spec"]["opsState"] = json!("Allocated");
+    cluster.now = after(2001);
+    assert_eq!(cluster.plan().removals.withdraw.len(), 1);
+    refuse(&mut cluster, 0, Refused::Withdraw, 10_000);
+    let plan = cluster.plan();
+    assert_eq!((steps(&plan), names_of(&plan.removals.delete)), (vec![], vec![]));
+    assert_eq!(plan.set_patch.unwrap()["spec"], json!({"replicas": 3}));
 }
 
 /// Its answers come too late each time, as with a prober that nobody hears for seconds.

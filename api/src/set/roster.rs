@@ -91,6 +91,11 @@ impl<'a> Member<'a> {
         !self.is_withdrawn() && self.claim.as_ref().is_some_and(|claim| claim.phase == Phase::Committed)
     }
 
+    /// Nobody may write its pod: what was committed cannot be withdrawn for now.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.refused == Some(Refused::Withdraw)
+    }
+
     /// Its ordinal was reserved by a removal that did not come to be.
     pub(super) fn reserved_in_vain(&self) -> bool {
         !self.leaving() && self.is_withdrawn() && self.claim.as_ref().is_some_and(|claim| claim.reserves)

@@ -29,13 +29,12 @@ const FORGOTTEN: Duration = Duration::from_secs(900);
 /// Longest quotation of the API server's words, in bytes.
 const MAX_WORDS: usize = 512;
 
-/// Refusals by the uid of the server's pod.
+/// Refusals by the uid of the server's pod, and what is refused.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<String, OfPod>>);
+pub(super) struct Refusals(Mutex<HashMap<(String, Refused), OfPod>>);
 
 #[derive(Debug)]
 struct OfPod {
-    what: Refused,
     words: String,
     hiccups: u32,
     /// Refusals in a row.
@@ -53,8 +52,7 @@ impl Refusals {
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, of_pod| now.duration_since(of_pod.last) < FORGOTTEN);
-        let of_pod = all.entry(uid.to_owned()).or_insert_with(|| OfPod {
-            what,
+        let of_pod = all.entry((uid.to_owned(), what)).or_insert_with(|| OfPod {
             words: String::new(),
             hiccups: 0,
             times: 0,
@@ -68,7 +66,6 @@ impl Refusals {
                 return false;
             }
         }
-        of_pod.what = what;
         of_pod.words = cut(&error.reason(), MAX_WORDS).to_owned();
         of_pod.until = now + Duration::try_from(backoff(of_pod.times)).unwrap_or_default();
         of_pod.times = of_pod.times.saturating_add(1);
@@ -78,25 +75,29 @@ impl Refusals {
     /// Notes that it went well: what was refused of this kind is not any more.
     pub(super) fn done(&self, uid: &str, what: Refused) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if all.get(uid).is_some_and(|of_pod| of_pod.what == what) {
-            all.remove(uid);
-        }
+        all.remove(&(uid.to_owned(), what));
     }
 
     /// Whether nothing of this kind is to be tried on the server now.
     pub(super) fn stands(&self, uid: &str, what: Refused, now: Instant) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(uid).is_some_and(|of_pod| of_pod.what == what && now < of_pod.until)
+        all.get(&(uid.to_owned(), what)).is_some_and(|of_pod| now < of_pod.until)
     }
 
-    /// What is refused, for plans and people.
+    /// What is refused, for plans and people: of several things the one that is left alone for longest.
     pub(super) fn told(&self, uid: &str, now: Instant, time: Timestamp) -> Option<Refusal> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_pod = all.get(uid).filter(|of_pod| of_pod.times > 0)?;
+        let of = |what: Refused| {
+            let of_pod = all.get(&(uid.to_owned(), what))?;
+            let is_told = of_pod.times > 0 && now.saturating_duration_since(of_pod.last) < FORGOTTEN;
+            is_told.then_some((what, of_pod))
+        };
+        let told = [Refused::Delete, Refused::Write, Refused::Withdraw].into_iter().filter_map(of);
+        let (what, of_pod) = told.max_by_key(|(_, of_pod)| of_pod.until)?;
         let left = of_pod.until.saturating_duration_since(now);
         let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::ZERO);
         let until = time.checked_add(left).unwrap_or(Timestamp::MAX);
-        Some(Refusal { what: of_pod.what, words: of_pod.words.clone(), until })
+        Some(Refusal { what, words: of_pod.words.clone(), until })
     }
 }
 

@@ -65,10 +65,11 @@ pub(super) async fn carry_out(
             Ok(written) => {
                 tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and not carried out in time");
                 context.metrics.removals.count(Counted::Withdrawn);
+                context.went_well(pods, &withdrawal.name, Refused::Withdraw);
                 context.note_pod(pods, written);
                 withdrawn += 1;
             }
-            Err(error) => failed.add(context.heard(pods, &withdrawal.name, Refused::Write, error)),
+            Err(error) => failed.add(context.heard(pods, &withdrawal.name, Refused::Withdraw, error)),
         }
     }
     failed.stop_at_all()?;
@@ -243,12 +244,21 @@ impl Context {
         Ok(())
     }
 
-    /// Remembers what became of a GameServer on its way out.
-    fn wrote_server(&self, pods: &[Arc<Pod>], servers: &mut [Arc<GameServer>], written: GameServer) {
-        let name = written.name_any();
+    /// Takes note that what may have been refused on the server of this name is so no more.
+    fn went_well(&self, pods: &[Arc<Pod>], name: &str, what: Refused) {
         if let Some(uid) = pods.iter().find(|pod| pod.name_any() == name).and_then(|pod| pod.uid()) {
-            self.refusals.done(&uid, Refused::Write);
+            self.refusals.done(&uid, what);
         }
+    }
+
+    /// Remembers what became of a GameServer on its way out.
+    pub(super) fn wrote_server(
+        &self,
+        pods: &[Arc<Pod>],
+        servers: &mut [Arc<GameServer>],
+        written: GameServer,
+    ) {
+        self.went_well(pods, &written.name_any(), Refused::Write);
         self.note_server(servers, written);
     }
 

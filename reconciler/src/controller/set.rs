@@ -275,7 +275,7 @@ async fn mark(namespace: &str, plan: &Plan, seen: &mut Seen, context: &Context) 
             continue;
         }
         match context.writer.patch_server(namespace, &server.name, &patch).await {
-            Ok(written) => context.note_server(&mut seen.servers, written),
+            Ok(written) => context.wrote_server(&seen.pods, &mut seen.servers, written),
             Err(error) => context.heard(&seen.pods, &server.name, Refused::Write, error)?,
         }
     }

@@ -21,6 +21,7 @@ fn three(replicas: usize, left: Left) -> Vec<&'static str> {
     explored(3, replicas, left, Grain::Coarse, Without::Nothing)
 }
 
+#[allow(clippy::print_stdout, reason = "the figures of docs/results/model.md")]
 fn explored(
     servers: usize,
     replicas: usize,
