@@ -34,6 +34,7 @@ mod rest;
 mod restarts;
 mod results;
 mod scale_down;
+mod trials;
 mod trouble;
 mod two_nodes;
 mod update;
