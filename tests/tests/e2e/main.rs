@@ -24,6 +24,7 @@ mod metrics;
 mod objects;
 mod older;
 mod ordinals;
+mod out_of_sight;
 mod ownership;
 mod paused;
 mod race;
