@@ -84,6 +84,11 @@ race: cluster ## Players against scale-downs, leaders and API servers that end: 
 	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture race::
 	@echo "the table: $(folder)/race.md, for docs/results/race.md; the log: $(folder)/race.log"
 
+.PHONY: trials
+trials: cluster ## A player joins, 0 to 9 s later the set shrinks: a hundred times, nobody's server is taken (GAMEWARDEN_TRIALS of each delay)
+	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture trials::
+	@echo "the table: $(folder)/trials.md, for docs/results/trials.md"
+
 .PHONY: hundred
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
 	@tests/bench/hundred

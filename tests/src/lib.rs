@@ -17,6 +17,7 @@
 //!   node        a second node: added, lost, removed
 //!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
 //!   race        players, scale changes and dying leaders, all at once, and whether a removal was wrong
+//!   trials      a player joins, a while later the set shrinks: whose server goes
 //!   certificates  the webhook's certificates: what is stored, published and really served
 //!   admissions  requests through the webhook, one after another, and what became of them
 //!   documentation  the YAML that the documentation shows
@@ -43,6 +44,7 @@ pub mod player;
 pub mod race;
 mod rest;
 mod told;
+pub mod trials;
 pub mod untyped;
 pub mod wait;
 

@@ -1,76 +1,37 @@
-//! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay.
+//! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay. Players who
+//! have just joined: `trials`.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use gamewarden_api::GameServerSet;
-use gamewarden_tests::{
-    Gss, Manifest, Namespace, in_namespace, manifest::example_text, player::Player, wait,
-};
+use gamewarden_tests::{Gss, Manifest, Namespace, gss::pending, in_namespace, wait};
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 const IDLE: &str = "WaitToBeDeleted";
 
-/// The manual's first walkthrough, letter for letter, once all servers are idle.
-async fn minecraft(namespace: &Namespace) -> Result<Gss<'_>> {
-    let yaml = example_text("minecraft", &namespace.name)?;
-    namespace.kubectl_with("apply -f -", Some(&yaml)).await?;
-    let set = Gss::of(namespace, "minecraft");
-    set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
-    Ok(set)
+/// Two servers whose probes hang when they are told.
+fn hangs(script: &str, actions: Value) -> Result<Manifest> {
+    let script = format!("while [ -e /tmp/hang ]; do sleep 0.2; done; {script}");
+    Ok(Manifest::probed("game", &script, actions)?.quality(json!({"timeoutSeconds": 2})).replicas(2))
 }
 
-/// With the manual's own settings a probe that fails counts the third time, after nine seconds. Whoever joins so late
-/// before the scale-down that no verdict says so yet keeps their server: it is looked at before it goes.
+/// A timeout is an answer, the verdict false: who is idle where *true* says so is not, and the other one goes.
 #[tokio::test]
-async fn who_has_just_joined_keeps_their_server() -> Result<()> {
-    in_namespace("joined", async |namespace| {
-        let set = minecraft(namespace).await?;
-        // The delay is what is tried, and no wait for something.
-        for delay in [Duration::ZERO, Duration::from_secs(2)] {
-            // Of three idle ones it would go first.
-            let kept = set.identity(2).await?;
-            let mut player = Player::enter(namespace, "minecraft-2").await?;
-            tokio::time::sleep(delay).await;
-            set.scale(2).await?;
-            // Which of the others goes may depend on whether a leader ends just then, in another test.
-            set.wait("one has gone", |set| {
-                set.status.as_ref().is_some_and(|s| (s.replicas, s.current_replicas) == (2, 2))
-            })
-            .await?;
-            set.wait_server(2, "it is in use", |server| {
-                server.spec.ops_state.as_ref().is_some_and(|state| state.as_str() == "None")
-            })
-            .await?;
-            assert_eq!(set.identity(2).await?, kept, "after {delay:?}");
-            assert_eq!(player.say("hello").await?, "said");
-            drop(player);
-            set.scale(3).await?;
-            set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
-        }
-        Ok(())
-    })
-    .await
-}
-
-/// The one that is to go cannot be asked: nobody else goes in its place, and people are told.
-#[tokio::test]
-async fn a_probe_that_hangs_at_the_last_look_takes_nobody() -> Result<()> {
+async fn who_hangs_at_the_last_look_is_kept_where_true_means_idle() -> Result<()> {
     in_namespace("hangs", async |namespace| {
-        let manifest = Manifest::probed(
-            "game",
-            "[ ! -e /tmp/hang ] || sleep 600",
-            json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]),
-        )?;
-        let manifest = manifest.quality(json!({"failureThreshold": 100, "timeoutSeconds": 2})).replicas(2);
+        let actions = json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]);
+        // So the answer is the look's: the schedule would need a hundred of them.
+        let manifest = hangs("true", actions)?.quality(json!({"failureThreshold": 100}));
         let set = Gss::create(namespace, &manifest).await?;
         set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
+        let kept = set.identity(1).await?;
         namespace.exec("game-1", "touch /tmp/hang").await?;
         set.scale(1).await?;
-        // Its timeout is an answer, the verdict false: it is not idle, and the other one goes.
         set.wait_states(&[(1, "None")]).await?;
+        assert_eq!(set.identity(1).await?, kept, "game-1 is another pod");
         Ok(())
     })
     .await
@@ -173,10 +134,6 @@ async fn strict(namespace: &Namespace, replicas: u32) -> Result<Gss<'_>> {
     Ok(set)
 }
 
-fn condition<'a>(set: &'a Value, type_: &str) -> Option<&'a Value> {
-    set["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
-}
-
 #[tokio::test]
 async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
     in_namespace("strict", async |namespace| {
@@ -184,13 +141,12 @@ async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
         set.patch_server(2, json!({"opsState": "Allocated"})).await?;
         set.wait_seen(2).await?;
         set.scale(0).await?;
-        let pending = set
+        let waiting = set
             .wait("it says who stays", |set| {
-                condition(&json!(set), "ScaleDownPending").is_some_and(|c| c["status"] == "True")
+                pending(set).is_some_and(|c| c["status"] == "True")
             })
             .await?;
-        let pending = json!(pending);
-        let condition = condition(&pending, "ScaleDownPending").context("the condition")?;
+        let condition = pending(&waiting).context("the condition")?;
         assert_eq!(condition["reason"], "Protected");
         assert_eq!(
             condition["message"],
@@ -204,16 +160,12 @@ async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
         set.wait_states(&[(0, "None")]).await?;
         set.patch_server(0, json!({"opsState": IDLE})).await?;
         set.wait_states(&[]).await?;
-        set.wait("nothing is pending", |set| condition_of(set).is_none()).await?;
+        set.wait("nothing is pending", |set| pending(set).is_none()).await?;
         let resumed = "no server holds the scale-down back any more; it waited since ";
         namespace.said_often("GameServerSet", "game", resumed, 1).await?;
         Ok(())
     })
     .await
-}
-
-fn condition_of(set: &gamewarden_api::GameServerSet) -> Option<()> {
-    condition(&json!(set), "ScaleDownPending").map(drop)
 }
 
 #[tokio::test]
