@@ -16,6 +16,9 @@
 //!   history     every pod that was ever there
 //!   node        a second node: added, lost, removed
 //!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
+//!   apart       keeps the installed controller out of a namespace
+//!   own_controller  a controller of the test's own, a process behind a proxy
+//!   proxy       holds requests to the API server until the test lets them go on
 //!   race        players, scale changes and dying leaders, all at once, and whether a removal was wrong
 //!   certificates  the webhook's certificates: what is stored, published and really served
 //!   admissions  requests through the webhook, one after another, and what became of them
@@ -26,6 +29,7 @@
 //! The tests need a cluster with the chart installed: `make e2e`.
 
 pub mod admissions;
+mod apart;
 pub mod certificates;
 pub mod cluster;
 pub mod controller;
@@ -39,7 +43,9 @@ pub mod kubectl;
 pub mod manifest;
 mod namespace;
 pub mod node;
+pub mod own_controller;
 pub mod player;
+pub mod proxy;
 pub mod race;
 mod rest;
 mod told;

@@ -26,6 +26,7 @@ mod older;
 mod ordinals;
 mod ownership;
 mod paused;
+mod pauses;
 mod race;
 mod refused;
 mod removal;
