@@ -27,6 +27,7 @@ mod ordinals;
 mod out_of_sight;
 mod ownership;
 mod paused;
+mod pauses;
 mod race;
 mod refused;
 mod removal;

@@ -1,7 +1,7 @@
 //! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay. Players who
 //! have just joined: `trials`.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use gamewarden_api::GameServerSet;
@@ -99,8 +99,7 @@ async fn what_somebody_elses_policy_refuses_keeps_no_other_server() -> Result<()
             set.wait_states(&[(1, IDLE), (2, IDLE)]).await?;
             set.scale(0).await?;
             let refused = |set: &GameServerSet| {
-                let set = json!(set);
-                let condition = condition(&set, "ScaleDownPending")?;
+                let condition = pending(set)?;
                 (condition["reason"] == "Refused")
                     .then(|| condition["message"].as_str().unwrap_or_default().to_owned())
             };
@@ -119,7 +118,7 @@ async fn what_somebody_elses_policy_refuses_keeps_no_other_server() -> Result<()
         }
         held?;
         set.wait_states(&[]).await?;
-        set.wait("nothing is pending", |set| condition_of(set).is_none()).await?;
+        set.wait("nothing is pending", |set| pending(set).is_none()).await?;
         Ok(())
     })
     .await
