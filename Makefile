@@ -89,6 +89,10 @@ trials: cluster ## A player joins, 0 to 9 s later the set shrinks: a hundred tim
 	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture trials::
 	@echo "the table: $(folder)/trials.md, for docs/results/trials.md"
 
+.PHONY: mutants
+mutants: cluster ## Break the removal of servers on purpose, step by step: a test with pause points has to notice each
+	@tests/mutants
+
 .PHONY: hundred
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller
 	@tests/bench/hundred

@@ -226,6 +226,7 @@ fn nobody_in_use_goes_in_place_of_one_whose_delete_is_refused() {
 
     // Others that hold it back are named, too.
     cluster.set["metadata"]["annotations"][names::PROTECTION] = json!("Strict");
+    cluster.set["spec"]["replicas"] = json!(1);
     let told = cluster.plan().troubles[0].message();
     assert!(
         told.starts_with(
