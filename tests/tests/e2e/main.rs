@@ -16,6 +16,7 @@ mod failures;
 mod guard;
 mod hand_edits;
 mod handlers;
+mod hpa;
 mod in_place;
 mod kubectl;
 mod lifecycle;
