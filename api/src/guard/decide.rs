@@ -99,7 +99,7 @@ impl<'a> View<'a> {
             return Verdict::pass();
         };
         self.pod(&pod, |view, set, server| {
-            (set.protection == Protection::Strict && is_in_use(set, server)).then(|| Refusal::Unlabelled {
+            is_protected(set, server).then(|| Refusal::Unlabelled {
                 label: taken_off,
                 server: named(pod.name, server),
                 set: pod.set.to_owned(),
@@ -206,7 +206,7 @@ impl<'a> View<'a> {
         let Some(old) = asked.old else { return Verdict::pass() };
         let set = KeptSet::read(old);
         // Where its servers stay nobody is lost: the set that is made in its place takes them back.
-        if set.going || set.allows || asked.orphans || set.protection != Protection::Strict {
+        if set.going || asked.orphans || !set.holds() {
             return Verdict::pass();
         }
         let name = asked.name();

@@ -18,8 +18,7 @@ use super::{
 };
 use crate::{
     names,
-    removal::Protection,
-    scale::{self, Leave, Why},
+    scale::{self, Leave, ScalePlan, Why},
 };
 
 /// The server, as that controller sees it: only its state, its priority and its ordinal count.
@@ -27,12 +26,13 @@ pub(super) fn taken(server: scale::Server) -> scale::Server {
     scale::Server { protected: false, unanswered: false, dead: false, committed: false, ..server }
 }
 
-/// Servers in use that a change would take and that are not to go already.
+/// Servers in use that a change would take, which is this `plan`, and that are not to go already.
 pub(super) fn would_lose(
     asked: &Asked<'_>,
     view: &View<'_>,
     old: &KeptSet,
     new: &KeptSet,
+    plan: &ScalePlan,
 ) -> Option<Refusal> {
     let set = asked.name();
     let gone = |set_then: &KeptSet| view.plan(asked.namespace, set, set_then).remove;
@@ -42,7 +42,8 @@ pub(super) fn would_lose(
     let is_used = |leave: &Leave| is_in_use(new, server(leave));
     let before = gone(old);
     let is_new = |leave: &Leave| !before.iter().any(|already| already.ordinal == leave.ordinal);
-    let servers: Vec<Named> = gone(new)
+    let servers: Vec<Named> = plan
+        .remove
         .iter()
         .filter(|leave| is_used(leave) && is_new(leave))
         .map(|leave| named(&Cache::name(set, leave.ordinal), server(leave)))
@@ -87,7 +88,7 @@ impl View<'_> {
         set_name: &str,
         set: &KeptSet,
     ) -> Option<Refusal> {
-        (set.protection == Protection::Strict && !set.allows).then(|| Refusal::Relabelled {
+        set.holds().then(|| Refusal::Relabelled {
             label,
             field,
             name: pod.to_owned(),

@@ -12,7 +12,6 @@ use super::{
     request::{Asked, Target},
     say::{Refusal, lost},
 };
-use crate::removal::Protection;
 
 pub(super) fn changed(asked: &Asked<'_>, view: &View<'_>) -> Verdict {
     let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
@@ -36,7 +35,7 @@ pub(super) fn changed(asked: &Asked<'_>, view: &View<'_>) -> Verdict {
     if !shrinks && (!lifted || !view.is_clear()) {
         return Verdict::pass();
     }
-    let is_held = shrinks && view.is_external() && new.protection == Protection::Strict && !new.allows;
+    let is_held = shrinks && view.is_external() && new.holds();
     if !view.is_clear() {
         return match is_held {
             true => Verdict::refuse(Refusal::Blind {
@@ -49,7 +48,7 @@ pub(super) fn changed(asked: &Asked<'_>, view: &View<'_>) -> Verdict {
         };
     }
     let plan = view.plan(asked.namespace, asked.name(), &new);
-    if is_held && let Some(refusal) = external::would_lose(asked, view, &old, &new) {
+    if is_held && let Some(refusal) = external::would_lose(asked, view, &old, &new, &plan) {
         return Verdict::refuse(refusal);
     }
     let warnings = preview::warnings(&plan, asked.name(), &view.cache.servers, asked.namespace, &new);
@@ -65,10 +64,4 @@ fn unseen(view: &View<'_>) -> String {
 pub(super) fn replicas(scale: &Value) -> i32 {
     let replicas = scale["spec"]["replicas"].as_i64().unwrap_or_default();
     i32::try_from(replicas).unwrap_or(i32::MAX)
-}
-
-impl KeptSet {
-    pub(super) fn with(&self, replicas: i32) -> Self {
-        Self { replicas, ..self.clone() }
-    }
 }

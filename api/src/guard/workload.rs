@@ -13,7 +13,7 @@ use super::{
     request::{Asked, Target},
     say::Refusal,
 };
-use crate::{GameServerSet, removal::Protection, server::controller};
+use crate::{GameServerSet, server::controller};
 
 impl View<'_> {
     pub(super) fn workload_changed(&self, asked: &Asked<'_>) -> Verdict {
@@ -57,7 +57,7 @@ impl View<'_> {
                 _ => self.blind(&format!("the servers of set {name}"), name, false),
             };
         };
-        if set.going || set.allows || set.protection != Protection::Strict {
+        if set.going || !set.holds() {
             return Verdict::pass();
         }
         if !self.is_clear() {

@@ -160,6 +160,20 @@ mod tests {
         Claim { phase, look: vec!["idle".into()], due: Some(at(7)), ..claim }
     }
 
+    /// A server that is to go now, of which nothing else has changed.
+    fn seen(claim: &Claim, now: i64) -> Seen<'_> {
+        Seen {
+            claim: Some(claim),
+            wanted: true,
+            generation: Some(3),
+            look: &claim.look,
+            in_turn: true,
+            ours: false,
+            withdrawn: false,
+            now: at(now),
+        }
+    }
+
     fn next(claim: Option<&Claim>, wanted: bool, ours: bool, now: i64) -> Step {
         let look = ["idle".to_owned()];
         let (generation, now) = (Some(3), at(now));
@@ -212,17 +226,7 @@ mod tests {
             (Phase::Looked, 9, false, 3, Step::Claim),
         ] {
             let claim = Claim { again, ..claim(phase) };
-            let look = &claim.look;
-            let seen = Seen {
-                claim: Some(&claim),
-                wanted: true,
-                generation: Some(3),
-                look,
-                in_turn,
-                ours: false,
-                withdrawn: false,
-                now: at(now),
-            };
+            let seen = Seen { in_turn, ..seen(&claim, now) };
             assert_eq!(step(&seen), expected, "{phase:?} {again} {in_turn} {now}");
         }
     }
@@ -264,16 +268,7 @@ mod tests {
     #[test]
     fn what_was_not_looked_at_does_not_get_old() {
         let claim = Claim { look: Vec::new(), due: None, ..claim(Phase::Looked) };
-        let seen = Seen {
-            claim: Some(&claim),
-            wanted: true,
-            generation: Some(3),
-            look: &[],
-            in_turn: true,
-            ours: false,
-            withdrawn: false,
-            now: at(3600),
-        };
+        let seen = seen(&claim, 3600);
         assert_eq!(step(&seen), Step::Commit);
         assert_eq!(step(&Seen { generation: Some(4), ..seen }), Step::GiveBack, "decided on something else");
     }
@@ -282,16 +277,7 @@ mod tests {
     fn what_is_no_longer_as_it_was_decided_is_given_back() {
         for phase in [Phase::Claimed, Phase::Looked] {
             let claim = claim(phase);
-            let seen = Seen {
-                claim: Some(&claim),
-                wanted: true,
-                generation: Some(4),
-                look: &claim.look,
-                in_turn: true,
-                ours: false,
-                withdrawn: false,
-                now: at(1),
-            };
+            let seen = Seen { generation: Some(4), ..seen(&claim, 1) };
             assert_eq!(step(&seen), Step::GiveBack, "{phase:?}: another spec");
             assert_eq!(
                 step(&Seen { generation: Some(3), look: &[], ..seen }),
@@ -305,16 +291,7 @@ mod tests {
     fn a_commit_that_was_withdrawn_is_given_back_whoever_made_it() {
         let claim = claim(Phase::Committed);
         for ours in [true, false] {
-            let seen = Seen {
-                claim: Some(&claim),
-                wanted: true,
-                generation: Some(3),
-                look: &[],
-                in_turn: true,
-                ours,
-                withdrawn: true,
-                now: at(1),
-            };
+            let seen = Seen { look: &[], ours, withdrawn: true, ..seen(&claim, 1) };
             assert_eq!(step(&seen), Step::GiveBack);
         }
     }

@@ -114,9 +114,9 @@ pub struct ScalePlan {
     /// The ordinals of the set from now on, to be remembered. As many as replicas, unless the reserved
     /// ordinals leave no room.
     pub seats: Ordinals,
-    /// The new `spec.replicas`, where Kill servers lower it.
-    pub replicas_to: Option<i32>,
-    /// The ordinals of those servers.
+    /// What is to be `spec.replicas`: those asked for, lowered by the Kill servers below.
+    pub replicas: i32,
+    /// The ordinals of Kill servers that lower it.
     pub lowered: Vec<u32>,
     /// Ordinals to add to `spec.reserveGameServerIds`, ascending; none of them is there yet.
     pub add_reserve_ids: Vec<u32>,
@@ -160,10 +160,10 @@ pub fn plan(input: &Input<'_>) -> ScalePlan {
 
     let vacant = vacant_seats(input, before - kills.lower - stay.len());
     let seated = stay.iter().map(|s| s.ordinal).chain(vacant.iter().copied()).chain(kills.pending);
-    let replicas = before - kills.lowered.len();
+    let lower = i32::try_from(kills.lowered.len()).unwrap_or(i32::MAX);
     ScalePlan {
         seats: seated.collect(),
-        replicas_to: (replicas < before).then(|| i32::try_from(replicas).unwrap_or(i32::MAX)),
+        replicas: input.replicas.saturating_sub(lower),
         create: creatable(input, stay, vacant),
         lowered: kills.lowered,
         add_reserve_ids,

@@ -8,7 +8,10 @@
 //! Which servers these are stands in an annotation of the set, written with the replicas. Once anybody else has written
 //! replicas, what they wrote counts.
 
-use super::{Snapshot, roster::Roster};
+use super::{
+    Snapshot,
+    roster::{Member, Roster},
+};
 use crate::{
     names,
     scale::{Ordinals, ScalePlan},
@@ -37,8 +40,7 @@ impl Lowered {
         let there = roster.members.values().filter(|m| !m.leaving() && remembered.contains(m.ordinal));
         let (standing, taken_back): (Vec<_>, Vec<_>) =
             there.partition(|m| m.ops_state() == OpsState::Kill || (m.is_committed() && !m.is_stuck()));
-        let ordinals =
-            |members: Vec<&super::roster::Member<'_>>| members.into_iter().map(|m| m.ordinal).collect();
+        let ordinals = |members: Vec<&Member<'_>>| members.into_iter().map(|m| m.ordinal).collect();
         Self { standing: ordinals(standing), taken_back: ordinals(taken_back) }
     }
 

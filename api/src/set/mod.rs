@@ -47,6 +47,8 @@ mod plan_tests;
 #[cfg(test)]
 mod preview_tests;
 #[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
 mod removal_properties;
 #[cfg(test)]
 mod removal_tests;

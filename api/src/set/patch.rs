@@ -42,8 +42,8 @@ pub(super) fn set_patch(
     }
 
     let mut spec = Map::new();
-    if let Some(replicas) = plan.replicas_to.filter(|replicas| *replicas != snapshot.set.spec.replicas) {
-        spec.insert("replicas".into(), replicas.into());
+    if plan.replicas != snapshot.set.spec.replicas {
+        spec.insert("replicas".into(), plan.replicas.into());
     }
     // As we write them, below.
     let in_vain = |entry: &&IntOrString| match entry {

@@ -97,11 +97,11 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let remembered = snapshot.annotation(names::ORDINALS).and_then(|text| text.parse::<Ordinals>().ok());
     let (scaled, lowered) = scale_plan(snapshot, &roster, &reserved, remembered.as_ref(), &mut problems);
     let seats = usize::try_from(scaled.seats.count()).unwrap_or(usize::MAX);
-    let wanted = scaled.replicas_to.unwrap_or(snapshot.set.spec.replicas);
-    if seats < usize::try_from(wanted).unwrap_or(0) {
+    let replicas = usize::try_from(scaled.replicas).unwrap_or(0);
+    if seats < replicas {
         problems.push(Problem {
             path: "spec.reserveGameServerIds".into(),
-            message: format!("leaves no ordinals for {wanted} servers; reserve fewer"),
+            message: format!("leaves no ordinals for {replicas} servers; reserve fewer"),
         });
     }
     let removals = removals(snapshot, &roster, &scaled);
@@ -111,7 +111,6 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let (dead, alive): (Vec<&Member<'_>>, Vec<&Member<'_>>) = stay.into_iter().partition(|m| m.dead);
 
     let template = Template::of(snapshot.set);
-    let replicas = usize::try_from(scaled.replicas_to.unwrap_or(snapshot.set.spec.replicas)).unwrap_or(0);
     let updated = update_plan(snapshot, &alive, replicas, update_bound(snapshot, &mut problems), &template);
     let (lost, waiting): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
         dead.into_iter().partition(|m| pause_left(snapshot, m).is_none());
@@ -222,7 +221,7 @@ fn scale_plan(
     let strategy = snapshot.set.spec.scale_strategy.clone().unwrap_or_default();
     let max_unavailable =
         bound(snapshot, "spec.scaleStrategy.maxUnavailable", strategy.max_unavailable.as_ref(), problems);
-    let mut scaled = scale::plan(&scale::Input {
+    let scaled = scale::plan(&scale::Input {
         replicas,
         reserved,
         seats: &seats,
@@ -231,7 +230,6 @@ fn scale_plan(
         servers: &servers,
         blocked: &roster.blocked(),
     });
-    scaled.replicas_to.get_or_insert(replicas);
     let lowered = lowered.after(&scaled);
     (scaled, lowered)
 }

@@ -9,7 +9,7 @@
 use jiff::Timestamp;
 
 /// What is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refused {
     /// To delete its pod, or to mark it for that.
     Delete,

@@ -26,12 +26,13 @@ pub(super) struct Member<'a> {
     pub(super) pod: &'a Pod,
     /// The GameServer, unless it is missing or [stale](is_stale).
     pub(super) server: Option<&'a GameServer>,
-    /// How far its removal is, and that it must not be removed.
+    /// How far its removal is.
     pub(super) claim: Option<Claim>,
     /// What the API server has refused lately.
     pub(super) refusal: Option<Refusal>,
     /// It is left alone for that now.
     pub(super) refused: Option<Refused>,
+    /// It must not be removed.
     pub(super) protected: bool,
     /// The pod terminates.
     pub(super) terminating: bool,

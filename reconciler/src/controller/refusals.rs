@@ -29,12 +29,14 @@ const FORGOTTEN: Duration = Duration::from_secs(900);
 /// Longest quotation of the API server's words, in bytes.
 const MAX_WORDS: usize = 512;
 
-/// Refusals by the uid of the server's pod, and what is refused.
+/// Refusals by the uid of the server's pod, and by what is refused: each plan asks about every pod, and of most there is
+/// nothing.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<(String, Refused), OfPod>>);
+pub(super) struct Refusals(Mutex<HashMap<String, HashMap<Refused, Times>>>);
 
+/// How often one thing was refused, and when.
 #[derive(Debug)]
-struct OfPod {
+struct Times {
     words: String,
     hiccups: u32,
     /// Refusals in a row.
@@ -51,53 +53,55 @@ impl Refusals {
             return false;
         }
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, of_pod| now.duration_since(of_pod.last) < FORGOTTEN);
-        let of_pod = all.entry((uid.to_owned(), what)).or_insert_with(|| OfPod {
+        all.retain(|_, of_pod| {
+            of_pod.retain(|_, times| now.duration_since(times.last) < FORGOTTEN);
+            !of_pod.is_empty()
+        });
+        let times = all.entry(uid.to_owned()).or_default().entry(what).or_insert_with(|| Times {
             words: String::new(),
             hiccups: 0,
             times: 0,
             last: now,
             until: now,
         });
-        of_pod.last = now;
+        times.last = now;
         if error.is_passing() {
-            of_pod.hiccups = of_pod.hiccups.saturating_add(1);
-            if of_pod.hiccups < HICCUPS {
+            times.hiccups = times.hiccups.saturating_add(1);
+            if times.hiccups < HICCUPS {
                 return false;
             }
         }
-        of_pod.words = cut(&error.reason(), MAX_WORDS).to_owned();
-        of_pod.until = now + Duration::try_from(backoff(of_pod.times)).unwrap_or_default();
-        of_pod.times = of_pod.times.saturating_add(1);
+        times.words = cut(&error.reason(), MAX_WORDS).to_owned();
+        times.until = now + Duration::try_from(backoff(times.times)).unwrap_or_default();
+        times.times = times.times.saturating_add(1);
         true
     }
 
     /// Notes that it went well: what was refused of this kind is not any more.
     pub(super) fn done(&self, uid: &str, what: Refused) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&(uid.to_owned(), what));
+        if let Some(of_pod) = all.get_mut(uid) {
+            of_pod.remove(&what);
+        }
     }
 
     /// Whether nothing of this kind is to be tried on the server now.
     pub(super) fn stands(&self, uid: &str, what: Refused, now: Instant) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&(uid.to_owned(), what)).is_some_and(|of_pod| now < of_pod.until)
+        all.get(uid).and_then(|of_pod| of_pod.get(&what)).is_some_and(|times| now < times.until)
     }
 
     /// What is refused, for plans and people: of several things the one that is left alone for longest.
     pub(super) fn told(&self, uid: &str, now: Instant, time: Timestamp) -> Option<Refusal> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = |what: Refused| {
-            let of_pod = all.get(&(uid.to_owned(), what))?;
-            let is_told = of_pod.times > 0 && now.saturating_duration_since(of_pod.last) < FORGOTTEN;
-            is_told.then_some((what, of_pod))
-        };
-        let told = [Refused::Delete, Refused::Write, Refused::Withdraw].into_iter().filter_map(of);
-        let (what, of_pod) = told.max_by_key(|(_, of_pod)| of_pod.until)?;
-        let left = of_pod.until.saturating_duration_since(now);
+        let is_told =
+            |times: &Times| times.times > 0 && now.saturating_duration_since(times.last) < FORGOTTEN;
+        let told = all.get(uid)?.iter().filter(|(_, times)| is_told(times));
+        let (what, times) = told.max_by_key(|(what, times)| (times.until, **what))?;
+        let left = times.until.saturating_duration_since(now);
         let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::ZERO);
         let until = time.checked_add(left).unwrap_or(Timestamp::MAX);
-        Some(Refusal { what, words: of_pod.words.clone(), until })
+        Some(Refusal { what: *what, words: times.words.clone(), until })
     }
 }
 

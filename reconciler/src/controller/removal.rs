@@ -210,6 +210,11 @@ pub(super) async fn remove(
     Ok(())
 }
 
+/// The uid of the pod of this name.
+pub(super) fn uid_of(pods: &[Arc<Pod>], name: &str) -> Option<String> {
+    pods.iter().find(|pod| pod.name_any() == name)?.uid()
+}
+
 /// Whether the DELETE may still follow the commit: nobody has withdrawn it, and it is not so old that somebody may be about
 /// to. Who does so after this has read the pod changes its version, and the DELETE fails.
 fn still_holds(claim: &Claim, pod: &Pod, server: Option<&GameServer>) -> bool {
@@ -234,8 +239,8 @@ impl Context {
         what: Refused,
         error: WriteError,
     ) -> Result<(), Error> {
-        let uid = pods.iter().find(|pod| pod.name_any() == name).and_then(|pod| pod.uid());
-        let refused = uid.is_some_and(|uid| self.refusals.failed(&uid, what, &error, Instant::now()));
+        let refused =
+            uid_of(pods, name).is_some_and(|uid| self.refusals.failed(&uid, what, &error, Instant::now()));
         if !refused {
             return Err(error.into());
         }
@@ -246,7 +251,7 @@ impl Context {
 
     /// Takes note that what may have been refused on the server of this name is so no more.
     fn went_well(&self, pods: &[Arc<Pod>], name: &str, what: Refused) {
-        if let Some(uid) = pods.iter().find(|pod| pod.name_any() == name).and_then(|pod| pod.uid()) {
+        if let Some(uid) = uid_of(pods, name) {
             self.refusals.done(&uid, what);
         }
     }

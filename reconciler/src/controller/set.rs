@@ -270,7 +270,7 @@ async fn mark(namespace: &str, plan: &Plan, seen: &mut Seen, context: &Context) 
             "resourceVersion": server.resource_version,
             "labels": {names::GS_DELETING: value},
         }});
-        let uid = seen.pods.iter().find(|pod| pod.name_any() == server.name).and_then(|pod| pod.uid());
+        let uid = removal::uid_of(&seen.pods, &server.name);
         if uid.is_some_and(|uid| context.refusals.stands(&uid, Refused::Write, Instant::now())) {
             continue;
         }

@@ -32,6 +32,15 @@ async fn two_idle<'a>(namespace: &'a Namespace, name: &str) -> Result<Gss<'a>> {
     Ok(set)
 }
 
+/// A set of two idle servers of one controller alone, and the proxy that this one asks.
+async fn one_controller(namespace: &Namespace) -> Result<(Proxy, OwnController, Gss<'_>)> {
+    namespace.keep_installed_out().await?;
+    let proxy = Proxy::open(namespace).await?;
+    let controller = OwnController::start(namespace, "controller", "pauses", &proxy)?;
+    let set = two_idle(namespace, "game").await?;
+    Ok((proxy, controller, set))
+}
+
 /// A claim, or the answer of a last look to it.
 fn claims(asked: &Asked) -> bool {
     asked.writes_claim().is_some_and(|(_, claim)| claim.is_open())
@@ -92,10 +101,7 @@ async fn a_delete_that_comes_after_the_withdrawal_fails() -> Result<()> {
 #[tokio::test]
 async fn a_commit_that_comes_after_a_matchmaker_fails() -> Result<()> {
     in_namespace("taken", async |namespace| {
-        namespace.keep_installed_out().await?;
-        let proxy = Proxy::open(namespace).await?;
-        let _controller = OwnController::start(namespace, "controller", "pauses", &proxy)?;
-        let set = two_idle(namespace, "game").await?;
+        let (proxy, _controller, set) = one_controller(namespace).await?;
         let mut held = proxy.hold(commits);
         set.scale(1).await?;
         let commit = held.next("a removal is committed").await?;
@@ -116,10 +122,7 @@ async fn a_commit_that_comes_after_a_matchmaker_fails() -> Result<()> {
 #[tokio::test]
 async fn who_joins_before_the_claim_is_seen_by_the_last_look() -> Result<()> {
     in_namespace("looked", async |namespace| {
-        namespace.keep_installed_out().await?;
-        let proxy = Proxy::open(namespace).await?;
-        let _controller = OwnController::start(namespace, "controller", "pauses", &proxy)?;
-        let set = two_idle(namespace, "game").await?;
+        let (proxy, _controller, set) = one_controller(namespace).await?;
         let mut held = proxy.hold(claims);
         set.scale(1).await?;
         let claim = held.next("a server is claimed").await?;
