@@ -60,6 +60,7 @@ test: ## All checks and all tests; brings the cluster up and leaves it up
 	@tests/chart/lifecycle
 	@tests/install
 	@tests/chart/webhook-down
+	@tests/chart/external
 	@$(nextest) --workspace
 
 .PHONY: unit
@@ -67,8 +68,8 @@ unit: ## Unit and property tests, without a cluster
 	@$(nextest) --workspace --exclude gamewarden-tests
 
 .PHONY: model
-model: ## Explore more of what can happen to servers that go than make unit does
-	@$(nextest) -p gamewarden-api --run-ignored only --no-capture removal::model::
+model: ## Explore more of what can happen to servers that go than make unit does (docs/results/model.md)
+	@$(nextest) --release -p gamewarden-api --run-ignored only --no-capture removal::model::
 
 .PHONY: e2e
 e2e: cluster ## End-to-end tests on the cluster
@@ -82,6 +83,15 @@ failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDE
 race: cluster ## Players against scale-downs, leaders and API servers that end: no wrong removal (10 minutes; GAMEWARDEN_RACE_SECONDS)
 	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture race::
 	@echo "the table: $(folder)/race.md, for docs/results/race.md; the log: $(folder)/race.log"
+
+.PHONY: trials
+trials: cluster ## A player joins, 0 to 9 s later the set shrinks: a hundred times, nobody's server is taken (GAMEWARDEN_TRIALS of each delay)
+	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture trials::
+	@echo "the table: $(folder)/trials.md, for docs/results/trials.md"
+
+.PHONY: mutants
+mutants: cluster ## Break the removal of servers on purpose, step by step: a test with pause points has to notice each
+	@tests/mutants
 
 .PHONY: hundred
 hundred: cluster ## A set of a hundred servers: times, costs, a killed and a restarted controller

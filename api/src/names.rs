@@ -84,6 +84,8 @@ pub const WITHDRAWN: &str = "gamewarden.dev/withdrawn";
 
 /// Annotation on sets: the ordinals that the set's servers have, lost ones included, as `1,2,5-7`.
 pub const ORDINALS: &str = "gamewarden.dev/ordinals";
+/// Annotation on sets: the ordinals of Kill servers that have lowered replicas and are still there.
+pub const LOWERED: &str = "gamewarden.dev/lowered";
 
 /// Annotation on pods: what of the template they have, to tell what can change in place.
 pub const TEMPLATE: &str = "gamewarden.dev/template";

@@ -81,6 +81,9 @@ struct ControllerArgs {
     /// probed from here.
     #[arg(long, value_name = "NAMESPACE")]
     prober_namespace: Option<String>,
+    /// Who makes pods and GameServers.
+    #[arg(long, value_enum, default_value_t = Workloads::Managed)]
+    workloads: Workloads,
     #[command(flatten)]
     certificates: CertificateArgs,
     #[command(flatten)]
@@ -129,6 +132,15 @@ enum Resident {
     Auto,
     /// Never: each is started by the runtime.
     Off,
+}
+
+/// Who makes pods and GameServers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Workloads {
+    /// This controller.
+    Managed,
+    /// OpenKruiseGame's, with Kruise: this one makes, probes and deletes nothing, and keeps the webhook's certificates.
+    External,
 }
 
 /// Which hosts probes may ask.
@@ -214,11 +226,6 @@ impl ControllerArgs {
         // A replica that waits for the lease does all that is asked of it.
         process.health.readiness("election").set(true);
         let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
-        let settings = controller::Config {
-            concurrent_probes: self.concurrent_probes.into(),
-            probe_hosts: self.probe_hosts.into(),
-            prober_namespace: self.prober_namespace,
-        };
         let clients = controller::Clients {
             watch: client(patient(config.clone(), WATCH_SILENCE))?,
             write: fenced(patient(config.clone(), WRITE_SILENCE), &fence).map_err(Box::new)?,
@@ -226,7 +233,7 @@ impl ControllerArgs {
         };
         let keeper = self.certificates.keeper(&clients.write, &self.lease_namespace, &process);
         let keep = keeper.map(|keeper| keeper.run(clients.watch.clone(), process.shutdown.token()));
-        let work = controller::run(clients, &settings, &process, process.shutdown.token());
+        let work = self.work(clients, &process);
         // Nothing that happens to certificates ends the work on game servers; they are kept for as long as it goes on.
         let keep = async {
             OptionFuture::from(keep).await;
@@ -240,6 +247,26 @@ impl ControllerArgs {
         };
         leadership.run(both).await??;
         Ok(())
+    }
+
+    /// The work on game servers, until the shutdown.
+    async fn work(&self, clients: controller::Clients, process: &Process) -> Result<(), controller::Error> {
+        let stop = process.shutdown.token();
+        match self.workloads {
+            Workloads::Managed => {
+                let settings = controller::Config {
+                    concurrent_probes: self.concurrent_probes.into(),
+                    probe_hosts: self.probe_hosts.into(),
+                    prober_namespace: self.prober_namespace.clone(),
+                };
+                controller::run(clients, &settings, process, stop).await
+            }
+            Workloads::External => {
+                tracing::info!("game servers are OpenKruiseGame's: none is made, probed or deleted here");
+                stop.cancelled().await;
+                Ok(())
+            }
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl WriteError {
 
     /// The next try may well succeed: there was no answer, or the API server had something else to do.
     pub(crate) fn is_passing(&self) -> bool {
-        self.code().is_none_or(|code| code == 409 || code == 429 || code >= 500)
+        self.code().is_none_or(|code| matches!(code, 401 | 408 | 409 | 429) || code >= 500)
     }
 
     /// The namespace is being deleted, so that nothing can be made in it; it says so by 403 or 404.
@@ -415,4 +415,22 @@ fn error(what: &'static str, namespace: &str, name: &str) -> impl FnOnce(kube::E
 /// Names us in managedFields; otherwise a plain merge patch.
 fn patch_params() -> PatchParams {
     PatchParams { field_manager: Some("gamewarden".to_owned()), ..PatchParams::default() }
+}
+
+#[cfg(test)]
+impl WriteError {
+    /// As if the API server had answered a write with this.
+    pub(crate) fn answered(code: u16, message: &str) -> Self {
+        let status = kube::core::Status::failure(message, "Reason").with_code(code);
+        Self::of(kube::Error::Api(Box::new(status)))
+    }
+
+    /// As if no answer had come.
+    pub(crate) fn unanswered() -> Self {
+        Self::of(kube::Error::Service("connection refused".into()))
+    }
+
+    fn of(source: kube::Error) -> Self {
+        error("write", "default", "game-0")(source)
+    }
 }

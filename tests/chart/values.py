@@ -108,10 +108,39 @@ for kind in ("gameservers", "gameserversets"):
 case("crds.enabled", False,
      lambda o: "--own-definitions" in o["Pod", "gamewarden-test"]["spec"]["containers"][0]["args"], False)
 
-# The one value it can have; tests/chart/values has the others.
-render({"workloads": {"mode": "managed"}})
-assert "--workloads-mode=managed" in container("webhook", "args")(DEFAULT), "the rules are not told of the mode"
-touched.add("workloads.mode")
+# External mode: the definitions are somebody else's, and so is all that concerns game servers.
+THEIRS = ["system:serviceaccount:a:okg", "system:serviceaccount:b:kruise"]
+EXTERNAL = {"workloads": {"mode": "external", "externalAccounts": THEIRS}, "crds": {"enabled": False}}
+external = render(EXTERNAL)
+for role, argument in (("webhook", "--workloads-mode=managed"), ("controller", "--workloads=managed"),
+                       ("controller", "--probe-hosts=pods-only")):
+    assert argument in container(role, "args")(DEFAULT), f"{role} without {argument}"
+    assert argument not in container(role, "args")(external), f"{role} with {argument} in external mode"
+assert "--workloads-mode=external" in container("webhook", "args")(external), "the rules are not told of the mode"
+assert "--workloads=external" in container("controller", "args")(external), "the controller is not told of the mode"
+assert not any(kind == "CustomResourceDefinition" for kind, _ in external), "a definition in external mode"
+[own] = external["ClusterRole", "gamewarden-controller"]["rules"]
+assert own["resources"] == ["mutatingwebhookconfigurations", "validatingwebhookconfigurations"], own
+assert own["resourceNames"] == ["gamewarden"] and "delete" not in own["verbs"], own
+for rule in external["Role", "gamewarden-controller"]["rules"]:
+    assert rule["resources"][0] in ("leases", "secrets", "deployments", "events"), rule
+without = render(EXTERNAL | {"certificates": {"provider": "cert-manager"}})
+assert not {("ClusterRole", "gamewarden-controller"), ("ClusterRoleBinding", "gamewarden-controller")} & set(without)
+asked = external["ValidatingWebhookConfiguration", "gamewarden"]["webhooks"]
+workloads = {w["name"]: w for w in asked if w["rules"][0]["apiGroups"] == ["apps.kruise.io"]}
+assert sorted(workloads) == ["scale.statefulsets.gamewarden.dev", "statefulsets.gamewarden.dev"], workloads
+for configuration in ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"):
+    for webhook in external[configuration, "gamewarden"]["webhooks"]:
+        for user in THEIRS:
+            assert f'"{user}"' in json.dumps(webhook["matchConditions"]).replace("\\", ""), (webhook["name"], user)
+    assert "apps.kruise.io" not in json.dumps(DEFAULT[configuration, "gamewarden"]), "managed mode asks about Kruise's"
+    assert "kruise" not in json.dumps([w["matchConditions"] for w in DEFAULT[configuration, "gamewarden"]["webhooks"]])
+for user in THEIRS:
+    assert f"--exempt-users={user}" in container("webhook", "args")(external), user
+standard = yaml.safe_load(open("charts/gamewarden/values.yaml"))["workloads"]["externalAccounts"]
+assert standard == ["system:serviceaccount:kruise-game-system:kruise-game-controller-manager",
+                    "system:serviceaccount:kruise-system:kruise-manager"], standard
+touched.update(["workloads.mode", "workloads.externalAccounts"])
 
 test_image = lambda o: o["Pod", "gamewarden-test"]["spec"]["containers"][0]["image"]
 case("image.registry", "r.example:5000/gw", container("controller", "image"), "r.example:5000/gw/reconciler:0.1.0")

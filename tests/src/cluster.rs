@@ -13,6 +13,8 @@ use anyhow::{Context, Result, bail};
 use kube::{Client, Config, config::KubeConfigOptions, config::Kubeconfig};
 use tokio::process::Command;
 
+use crate::controller;
+
 /// The choice, as the environment tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -104,10 +106,19 @@ pub async fn client() -> Result<Client> {
 /// # Errors
 /// As for [`client`].
 pub async fn client_past_the_webhook() -> Result<Client> {
+    client_of(|config| become_controller(config, &["system:masters"])).await
+}
+
+/// The same, to pass on what others ask: nothing is tried again, and a watch may be silent for as long as it likes.
+///
+/// # Errors
+/// As for [`client`].
+pub async fn client_to_pass_on() -> Result<Client> {
     client_of(|config| {
-        config.auth_info.impersonate =
-            Some("system:serviceaccount:gamewarden-system:gamewarden-controller".into());
-        config.auth_info.impersonate_groups = Some(vec!["system:masters".into()]);
+        become_controller(config, &["system:masters"]);
+        config.default_retry = false;
+        config.read_timeout = None;
+        config.write_timeout = None;
     })
     .await
 }
@@ -123,6 +134,25 @@ pub async fn client_with_token(token: &str) -> Result<Client> {
         config.default_retry = false;
     })
     .await
+}
+
+/// A client with the name and the rights of the installed controller.
+///
+/// # Errors
+/// As for [`client`].
+pub async fn client_as_the_controller() -> Result<Client> {
+    let groups =
+        ["system:serviceaccounts", "system:serviceaccounts:gamewarden-system", "system:authenticated"];
+    client_of(|config| {
+        become_controller(config, &groups);
+        config.default_retry = false;
+    })
+    .await
+}
+
+fn become_controller(config: &mut Config, groups: &[&str]) {
+    config.auth_info.impersonate = Some(controller::USER.to_owned());
+    config.auth_info.impersonate_groups = Some(groups.iter().map(|group| (*group).to_owned()).collect());
 }
 
 /// The same, but what fails is not tried again behind the caller's back.

@@ -16,6 +16,9 @@ use crate::{cluster, gss::identity, wait};
 /// Namespace of the installation, as `tests/install` makes it.
 pub const NAMESPACE: &str = "gamewarden-system";
 
+/// Who it is to the API server.
+pub const USER: &str = "system:serviceaccount:gamewarden-system:gamewarden-controller";
+
 /// Name of the lease.
 const LEASE: &str = "gamewarden-controller";
 

@@ -227,3 +227,11 @@ pub fn condition<'s>(server: &'s GameServer, quality: &str) -> Option<(&'s str, 
     let condition = conditions.iter().find(|c| c.name == quality)?;
     Some((condition.status.as_deref()?, condition.result.as_deref().unwrap_or_default()))
 }
+
+/// The set's condition that servers which are to go stay for now, if there is one.
+#[must_use]
+pub fn pending(set: &GameServerSet) -> Option<Value> {
+    let set = json!(set);
+    let mut conditions = set["status"]["conditions"].as_array()?.iter();
+    conditions.find(|condition| condition["type"] == "ScaleDownPending").cloned()
+}

@@ -16,8 +16,12 @@
 //!   history     every pod that was ever there
 //!   node        a second node: added, lost, removed
 //!   controller  the installed controllers: who leads, its end by SIGKILL, its sleep by SIGSTOP
+//!   apart       keeps the installed controller out of a namespace
+//!   own_controller  a controller of the test's own, a process behind a proxy
 //!   prober      the prober of a node: put there, killed, taken away, its token stolen
+//!   proxy       holds requests to the API server until the test lets them go on
 //!   race        players, scale changes and dying leaders, all at once, and whether a removal was wrong
+//!   trials      a player joins, a while later the set shrinks: whose server goes
 //!   certificates  the webhook's certificates: what is stored, published and really served
 //!   admissions  requests through the webhook, one after another, and what became of them
 //!   documentation  the YAML that the documentation shows
@@ -27,6 +31,7 @@
 //! The tests need a cluster with the chart installed: `make e2e`.
 
 pub mod admissions;
+mod apart;
 pub mod certificates;
 pub mod cluster;
 pub mod controller;
@@ -40,11 +45,14 @@ pub mod kubectl;
 pub mod manifest;
 mod namespace;
 pub mod node;
+pub mod own_controller;
 pub mod player;
 pub mod prober;
+pub mod proxy;
 pub mod race;
 mod rest;
 mod told;
+pub mod trials;
 pub mod untyped;
 pub mod wait;
 

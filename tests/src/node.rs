@@ -1,9 +1,13 @@
-//! A second node of the test cluster: added, lost, brought back, removed. See tests/cluster/README.md.
+//! A second node of the test cluster: added, lost, brought back, removed (see tests/cluster/README.md), and servers on it.
+
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
 use tokio::process::Command;
 
-use crate::cluster;
+use crate::{Manifest, cluster};
 
 /// A node that only pods come to which tolerate its taint; it is the test's own, to be killed as it likes.
 pub struct Node {
@@ -22,7 +26,7 @@ impl Node {
     /// It does not come up.
     pub async fn add(number: u8) -> Result<Self> {
         let node = Self { number: number.to_string(), name: format!("node-{number}") };
-        node.run("add-node", &["--reserved"]).await?;
+        node.join().await?;
         Ok(node)
     }
 
@@ -32,6 +36,22 @@ impl Node {
     /// It does not run.
     pub async fn lose(&self) -> Result<()> {
         self.run("lose-node", &[]).await
+    }
+
+    /// Cuts it off the network, silently: what runs there runs on, unseen.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub async fn cut_off(&self) -> Result<()> {
+        self.run("lose-node", &["--cut"]).await
+    }
+
+    /// Joins it again.
+    ///
+    /// # Errors
+    /// It does not become Ready.
+    pub async fn join(&self) -> Result<()> {
+        self.run("add-node", &["--reserved"]).await
     }
 
     /// Removes it with all that ran there.
@@ -53,4 +73,26 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// Servers of the set `game` that may go to the reserved node, too, and are spread.
+#[must_use]
+pub fn spread(manifest: Manifest) -> Manifest {
+    manifest.merge(json!({"gameServerTemplate": {"spec": {
+        "tolerations": [{"key": TAINT, "operator": "Exists"}],
+        "terminationGracePeriodSeconds": 1,
+        "topologySpreadConstraints": [{
+            "topologyKey": "kubernetes.io/hostname",
+            "maxSkew": 1,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": {"game.kruise.io/owner-gss": "game"}},
+        }],
+    }}}))
+}
+
+/// Names of those that run on the node.
+#[must_use]
+pub fn on<'p>(pods: &'p BTreeMap<String, Pod>, node: &str) -> Vec<&'p str> {
+    let there = |pod: &Pod| pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) == Some(node);
+    pods.iter().filter(|(_, pod)| there(pod)).map(|(name, _)| name.as_str()).collect()
 }

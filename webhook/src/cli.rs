@@ -68,7 +68,8 @@ struct ServeArgs {
     service: String,
 
     /// Who is never refused, besides kubelets and Kubernetes' own controllers: the accounts of Gamewarden's controller and
-    /// prober, as `system:serviceaccount:gamewarden-system:gamewarden-controller`
+    /// prober, as `system:serviceaccount:gamewarden-system:gamewarden-controller`, and in external mode those of
+    /// OpenKruiseGame's controller and Kruise's
     #[arg(long, value_name = "USER", value_delimiter = ',')]
     exempt_users: Vec<String>,
 

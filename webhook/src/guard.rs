@@ -11,6 +11,9 @@ use crate::judge::{GROUP, Phase};
 use crate::metrics::GuardMetrics;
 use crate::review::{Operation, Request};
 
+/// The group of the StatefulSets that make a set's pods in external mode.
+const KRUISE: &str = "apps.kruise.io";
+
 /// Guards servers that are in use.
 #[derive(Debug, Clone)]
 pub struct Guard {
@@ -81,6 +84,8 @@ fn target(request: &Request<'_>) -> Option<Target> {
         (GROUP, "gameservers", "") => Some(Target::Server),
         ("", "pods", "") => Some(Target::Pod),
         ("", "pods", "eviction") => Some(Target::Eviction),
+        (KRUISE, "statefulsets", "") => Some(Target::Workload),
+        (KRUISE, "statefulsets", "scale") => Some(Target::WorkloadScale),
         _ => None,
     }
 }

@@ -185,6 +185,45 @@ fn a_scale_down_is_told_once_and_in_external_mode_held_back() {
 }
 
 #[test]
+fn in_external_mode_kruises_statefulset_is_guarded() {
+    let workload = |replicas: u32| {
+        json!({
+            "metadata": {"name": "game", "namespace": "games", "ownerReferences": [{
+                "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet", "name": "game", "uid": "set", "controller": true,
+            }]},
+            "spec": {"replicas": replicas},
+        })
+    };
+    let of_kruise = resource("apps.kruise.io", "statefulsets");
+    let requests = [
+        json!({"operation": "UPDATE", "name": "game", "resource": of_kruise, "object": workload(1), "oldObject": workload(3)}),
+        json!({
+            "operation": "UPDATE", "name": "game", "resource": of_kruise, "subResource": "scale",
+            "object": {"spec": {"replicas": 1}}, "oldObject": {"spec": {"replicas": 3}},
+        }),
+        json!({"operation": "DELETE", "name": "game", "resource": of_kruise, "oldObject": workload(3)}),
+    ];
+    let external = World::new(Mode::External, true);
+    for request in &requests {
+        let answer = external.ask(Phase::Validate, request);
+        let message = answer["status"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with("game-0 (Allocated), game-2 (None) of set game may be in use"),
+            "{message}"
+        );
+        let mut theirs = request.clone();
+        theirs["userInfo"] = json!({"username": "system:serviceaccount:gw:controller"});
+        for (world, request) in [(&external, &theirs), (&World::new(Mode::Managed, true), request)] {
+            assert_eq!(world.ask(Phase::Validate, request), json!({"uid": "u-1", "allowed": true}));
+        }
+    }
+    let blind = World::new(Mode::External, false);
+    assert_eq!(blind.ask(Phase::Validate, &requests[1])["allowed"], true);
+    assert_eq!(blind.unguarded("statefulsets/scale"), 2, "both of the bodies");
+    assert_eq!(blind.ask(Phase::Validate, &requests[2])["status"]["code"], 503);
+}
+
+#[test]
 fn without_sight_what_is_strict_stays_and_the_rest_is_counted() {
     let world = World::new(Mode::Managed, false);
     let delete = |old: Value| json!({"operation": "DELETE", "name": "game-0", "resource": resource("", "pods"), "oldObject": old});

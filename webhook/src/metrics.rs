@@ -151,10 +151,20 @@ enum Guarded {
     Server,
     Pod,
     Eviction,
+    Workload,
+    WorkloadScale,
 }
 
 impl Guarded {
-    const ALL: [Self; 5] = [Self::Set, Self::Scale, Self::Server, Self::Pod, Self::Eviction];
+    const ALL: [Self; 7] = [
+        Self::Set,
+        Self::Scale,
+        Self::Server,
+        Self::Pod,
+        Self::Eviction,
+        Self::Workload,
+        Self::WorkloadScale,
+    ];
 }
 
 impl From<Target> for Guarded {
@@ -165,6 +175,8 @@ impl From<Target> for Guarded {
             Target::Server => Self::Server,
             Target::Pod => Self::Pod,
             Target::Eviction => Self::Eviction,
+            Target::Workload => Self::Workload,
+            Target::WorkloadScale => Self::WorkloadScale,
         }
     }
 }
@@ -177,6 +189,8 @@ impl EncodeLabelValue for Guarded {
             Self::Server => "gameservers",
             Self::Pod => "pods",
             Self::Eviction => "pods/eviction",
+            Self::Workload => "statefulsets",
+            Self::WorkloadScale => "statefulsets/scale",
         };
         value.encode(encoder)
     }

@@ -8,7 +8,8 @@ use super::{
 use crate::{names, removal::Protection};
 
 /// Keys that are looked at on a set, and those that we write there.
-pub(super) const ON_SETS: [&str; 3] = [names::PROTECTION, names::ALLOW_REMOVAL, names::ORDINALS];
+pub(super) const ON_SETS: [&str; 4] =
+    [names::PROTECTION, names::ALLOW_REMOVAL, names::ORDINALS, names::LOWERED];
 /// The same on a GameServer.
 pub(super) const ON_SERVERS: [&str; 3] = [names::ALLOW_REMOVAL, names::REMOVAL, names::VERDICTS];
 

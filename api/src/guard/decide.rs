@@ -5,13 +5,16 @@ use serde_json::Value;
 
 use super::{
     cache::{Cache, Sight},
+    external,
     kept::{KeptServer, KeptSet, is_in_use, is_protected, metadata},
     replicas,
     request::{Asked, Operation, Rules, Target},
     say::{List, Named, Refusal},
 };
 use crate::{
-    GameServerSet, names,
+    GameServerSet,
+    admission::Mode,
+    names,
     removal::Protection,
     scale::{self, Ordinals, ScalePlan, Why},
     server::controller,
@@ -65,6 +68,8 @@ pub fn judge(asked: &Asked<'_>, cache: &Cache, sight: Sight, rules: &Rules, now:
         (Target::Set, Operation::Delete) => view.set_deleted(asked),
         (Target::Eviction, Operation::Create) => view.evicted(asked),
         (Target::Set | Target::Scale, Operation::Update) => replicas::changed(asked, &view),
+        (Target::Workload | Target::WorkloadScale, Operation::Update) => view.workload_changed(asked),
+        (Target::Workload, Operation::Delete) => view.workload_deleted(asked),
         _ => Verdict::pass(),
     };
     // Of what does not happen nothing gets by.
@@ -76,18 +81,25 @@ impl<'a> View<'a> {
         self.sight == Sight::Clear
     }
 
+    /// Whether OpenKruiseGame's controller makes and takes servers.
+    pub(super) fn is_external(&self) -> bool {
+        self.rules.mode == Mode::External
+    }
+
     fn pod_changed(&self, asked: &Asked<'_>) -> Verdict {
         let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
+        let Some(pod) = Pod::of(asked, old) else { return Verdict::pass() };
         let taken_off = if text(old, names::OWNER_GSS) != text(new, names::OWNER_GSS) {
             names::OWNER_GSS
         } else if is_labelled_guarded(old) && !is_labelled_guarded(new) {
             names::GUARDED
+        } else if let Some(label) = external::reordered(old, new).filter(|_| self.is_external()) {
+            return self.pod(&pod, |view, set, _| view.relabelled(asked, label, pod.name, pod.set, set));
         } else {
             return Verdict::pass();
         };
-        let Some(pod) = Pod::of(asked, old) else { return Verdict::pass() };
         self.pod(&pod, |view, set, server| {
-            (set.protection == Protection::Strict && is_in_use(set, server)).then(|| Refusal::Unlabelled {
+            is_protected(set, server).then(|| Refusal::Unlabelled {
                 label: taken_off,
                 server: named(pod.name, server),
                 set: pod.set.to_owned(),
@@ -194,28 +206,39 @@ impl<'a> View<'a> {
         let Some(old) = asked.old else { return Verdict::pass() };
         let set = KeptSet::read(old);
         // Where its servers stay nobody is lost: the set that is made in its place takes them back.
-        if set.going || set.allows || asked.orphans || set.protection != Protection::Strict {
+        if set.going || asked.orphans || !set.holds() {
             return Verdict::pass();
         }
         let name = asked.name();
         if !self.is_clear() {
             return self.blind(&format!("the servers of set {name}"), name, false);
         }
-        let mut used: Vec<_> = self
-            .cache
-            .servers_of(asked.namespace, name)
-            .filter(|(_, server)| !server.leaving && is_protected(&set, Some(server)))
-            .collect();
-        if used.is_empty() {
+        let servers = self.protected(asked.namespace, name, &set);
+        if servers.0.is_empty() {
             return Verdict::pass();
         }
-        used.sort_by_key(|(_, server)| server.ordinal);
-        let servers = used.into_iter().map(|(name, server)| named(name, Some(server))).collect();
+        let shrink = match self.rules.mode {
+            Mode::Managed => "first, which takes those that nobody uses as they become free",
+            Mode::External => "as they become free",
+        };
         Verdict::refuse(Refusal::SetInUse {
-            servers: List(servers),
+            servers,
+            shrink,
+            replicas: if self.is_external() { "<number>" } else { "0" },
             set: name.to_owned(),
             namespace: self.namespace(asked),
         })
+    }
+
+    /// The servers of a set that must not be lost, by ordinal.
+    pub(super) fn protected(&self, namespace: &str, name: &str, set: &KeptSet) -> List {
+        let mut used: Vec<_> = self
+            .cache
+            .servers_of(namespace, name)
+            .filter(|(_, server)| !server.leaving && is_protected(set, Some(server)))
+            .collect();
+        used.sort_by_key(|(_, server)| server.ordinal);
+        List(used.into_iter().map(|(name, server)| named(name, Some(server))).collect())
     }
 
     /// An Eviction names a pod and says nothing else of it.
@@ -241,17 +264,22 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Who goes and who is kept, of a set of this size.
+    /// Who goes and who is kept, of a set of this size. In external mode nobody is kept.
     pub(super) fn plan(&self, namespace: &str, name: &str, set: &KeptSet) -> ScalePlan {
+        let seen = |server: &KeptServer| {
+            let server = server.scaled(set, self.now);
+            if self.is_external() { external::taken(server) } else { server }
+        };
         let servers: Vec<scale::Server> =
-            self.cache.servers_of(namespace, name).map(|(_, server)| server.scaled(set, self.now)).collect();
+            self.cache.servers_of(namespace, name).map(|(_, server)| seen(server)).collect();
         let existing: Ordinals = servers.iter().filter(|s| !s.leaving).map(|s| s.ordinal).collect();
         // Who is made does not matter, and a million of them take a while.
         let replicas = set.replicas.min(i32::try_from(servers.len()).unwrap_or(i32::MAX));
         scale::plan(&scale::Input {
             replicas,
             reserved: &set.reserved,
-            seats: set.seats.as_ref().unwrap_or(&existing),
+            // Noted by our controller, if it ever made this set.
+            seats: set.seats.as_ref().filter(|_| !self.is_external()).unwrap_or(&existing),
             strategy: set.strategy,
             max_unavailable: None,
             servers: &servers,
@@ -260,7 +288,7 @@ impl<'a> View<'a> {
     }
 
     /// Nobody can tell, and the set is Strict, or may be.
-    fn blind(&self, what: &str, set: &str, evicted: bool) -> Verdict {
+    pub(super) fn blind(&self, what: &str, set: &str, evicted: bool) -> Verdict {
         Verdict::refuse(Refusal::Blind {
             what: what.to_owned(),
             why: format!("Set {set} is, or may be, Strict (gamewarden.dev/protection)"),
@@ -269,7 +297,7 @@ impl<'a> View<'a> {
         })
     }
 
-    fn namespace(&self, asked: &Asked<'_>) -> String {
+    pub(super) fn namespace(&self, asked: &Asked<'_>) -> String {
         asked.namespace.to_owned()
     }
 }

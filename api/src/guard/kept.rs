@@ -54,6 +54,16 @@ impl KeptSet {
     pub(super) fn read(object: &Value) -> Self {
         Self::of(&metadata(object), object)
     }
+
+    /// The same with so many replicas.
+    pub(super) fn with(&self, replicas: i32) -> Self {
+        Self { replicas, ..self.clone() }
+    }
+
+    /// Whether its servers must not be lost while they may be in use.
+    pub(super) fn holds(&self) -> bool {
+        self.protection == Protection::Strict && !self.allows
+    }
 }
 
 /// What is kept of a GameServer.

@@ -9,7 +9,9 @@
 //!   kept        what is kept of a set and of a GameServer
 //!   cache       sets and GameServers as the watches last showed them, and whether that is so now
 //!   decide      a request, the cache → whether it passes
-//!   replicas    a change of a set's size → who goes and who stays, told; in external mode refused
+//!   replicas    a change of a set's size → who goes and who stays, told
+//!   external    the same where OpenKruiseGame's controller takes servers: refused where it would take one in use
+//!   workload    Kruise's StatefulSet of a set, which nobody else changes
 //!   preview     a plan as warnings
 //!   say         refusals in words
 //! ```
@@ -20,14 +22,18 @@
 
 mod cache;
 mod decide;
+mod external;
 mod kept;
 mod preview;
 mod replicas;
 mod request;
 mod say;
+mod workload;
 
 #[cfg(test)]
 mod decide_tests;
+#[cfg(test)]
+mod external_tests;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]

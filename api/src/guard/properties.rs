@@ -136,6 +136,31 @@ proptest! {
         }
     }
 
+    /// External Strict: a decrease passes exactly when those whom OpenKruiseGame's controller would take for it may go.
+    #[test]
+    fn external_strict_refuses_exactly_what_would_take_one_in_use(mut world in world(), replicas in 0_usize..18) {
+        world.set["metadata"]["annotations"][names::PROTECTION] = json!("Strict");
+        (world.sight, world.mode) = (Sight::Clear, Mode::External);
+        // Its own rule, said once more: by state, then the higher ordinal.
+        let mut order: Vec<_> = world.servers.iter().enumerate().collect();
+        order.sort_by_key(|(ordinal, server)| {
+            let turn = match server["spec"]["opsState"].as_str().unwrap() {
+                "Kill" => 0,
+                "WaitToBeDeleted" => 1,
+                "Allocated" => 3,
+                "Maintaining" => 4,
+                _ => 2,
+            };
+            (turn, std::cmp::Reverse(*ordinal))
+        });
+        let old = usize::try_from(world.set["spec"]["replicas"].as_i64().unwrap()).unwrap();
+        let excess = |replicas: usize| order.len().saturating_sub(replicas);
+        let taken = order.get(excess(old)..excess(replicas)).unwrap_or_default();
+        let all_may = taken.iter().all(|(_, server)| may_go(server));
+        let verdict = world.scale(i32::try_from(replicas).unwrap());
+        prop_assert_eq!(verdict.refusal.is_none(), all_may, "{:?}: {:?}", taken, verdict);
+    }
+
     /// Longest names there are.
     #[test]
     fn warnings_fit_whatever_the_names(set in "[a-z]{52}", state in ".{1,80}") {

@@ -17,6 +17,10 @@ pub enum Target {
     Pod,
     /// The eviction of any pod.
     Eviction,
+    /// Kruise's StatefulSet of a set (external mode).
+    Workload,
+    /// The Scale of such a StatefulSet.
+    WorkloadScale,
 }
 
 /// What is done to it.
@@ -77,7 +81,8 @@ impl<'a> Asked<'a> {
 pub struct Rules {
     /// Who makes the pods.
     pub mode: Mode,
-    /// Who is never refused, besides those that keep every cluster running: our own controller and prober.
+    /// Who is never refused, besides those that keep every cluster running: our own controller and prober; in external
+    /// mode OpenKruiseGame's controller and Kruise's.
     pub exempt: Vec<String>,
 }
 

@@ -83,6 +83,24 @@ pub enum Refusal {
         /// Where they are.
         namespace: String,
     },
+    /// A label of a pod is to be changed by hand that decides who goes (external mode).
+    #[error(
+        "set {set} is Strict (gamewarden.dev/protection), and OpenKruiseGame's controller takes servers by the label {label} \
+         of their pods: it is not changed by hand. Change the GameServer instead, and the label follows: `kubectl patch gs -n \
+         {namespace} {name} --type=merge -p '{{\"spec\":{{\"{field}\":\"<value>\"}}}}'`"
+    )]
+    Relabelled {
+        /// The label.
+        label: &'static str,
+        /// The field of the GameServer that it stands for.
+        field: &'static str,
+        /// The pod.
+        name: String,
+        /// Its set.
+        set: String,
+        /// Where they are.
+        namespace: String,
+    },
     /// A server is to be deleted while the set shrinks and another one should go.
     #[error(
         "set {set} is shrinking to {replicas}, and {sibling} goes before {server}, which may be in use: its {what} is not \
@@ -106,13 +124,16 @@ pub enum Refusal {
     /// A set is to be deleted, and some of its servers may be in use.
     #[error(
         "{servers} of set {set} may be in use, and it is Strict (gamewarden.dev/protection): it is not deleted. Shrink it \
-         first, which takes those that nobody uses as they become free: `kubectl scale gss -n {namespace} {set} \
-         --replicas=0`; or let all of them go now: `kubectl annotate gss -n {namespace} {set} \
-         gamewarden.dev/allow-removal=true`"
+         {shrink}: `kubectl scale gss -n {namespace} {set} --replicas={replicas}`; or let all of them go now: `kubectl \
+         annotate gss -n {namespace} {set} gamewarden.dev/allow-removal=true`"
     )]
     SetInUse {
         /// Those servers.
         servers: List,
+        /// When it can shrink.
+        shrink: &'static str,
+        /// To what, as a person types it.
+        replicas: &'static str,
         /// The set.
         set: String,
         /// Where it is.
@@ -132,6 +153,22 @@ pub enum Refusal {
         /// What can be done now.
         instead: String,
         /// Where it is.
+        namespace: String,
+    },
+    /// Kruise's StatefulSet of a set is to be changed or deleted by somebody else than the controllers (external mode).
+    #[error(
+        "{servers} of set {set} may be in use, and it is Strict (gamewarden.dev/protection): its StatefulSet is not {what} by \
+         hand, for that would take them. Change the set instead: `kubectl scale gss -n {namespace} {set} --replicas=<number>`; \
+         or let all of them go now: `kubectl annotate gss -n {namespace} {set} gamewarden.dev/allow-removal=true`"
+    )]
+    Workload {
+        /// Those servers.
+        servers: List,
+        /// `shrunk`, `deleted` …
+        what: &'static str,
+        /// The set.
+        set: String,
+        /// Where they are.
         namespace: String,
     },
     /// Nobody knows what would be lost.
@@ -167,9 +204,11 @@ impl Refusal {
             Self::Blind { .. } => ("ServiceUnavailable", 503),
             Self::InUse { .. }
             | Self::Unlabelled { .. }
+            | Self::Relabelled { .. }
             | Self::NotItsTurn { .. }
             | Self::SetInUse { .. }
-            | Self::WouldLose { .. } => ("Forbidden", 403),
+            | Self::WouldLose { .. }
+            | Self::Workload { .. } => ("Forbidden", 403),
         }
     }
 }

@@ -66,6 +66,8 @@ pub const FAILED_ADOPT: &str = "FailedAdopt";
 pub const PROTECTED: &str = "Protected";
 /// A scale-down waits for servers that cannot be asked.
 pub const NO_ANSWER: &str = "NoAnswer";
+/// A scale-down waits for servers that the API server refuses to let go.
+pub const REFUSED: &str = "Refused";
 /// A scale-down that waited goes on.
 pub const SCALE_DOWN_RESUMED: &str = "ScaleDownResumed";
 /// A PodDisruptionBudget of somebody's own covers the pods.

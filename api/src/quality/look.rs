@@ -44,6 +44,15 @@ fn says_something(quality: &ServiceQuality) -> bool {
     quality.service_quality_action.iter().any(|action| action.ops_state.is_some())
 }
 
+/// What came of a probe at the last look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The outcome, as any probe has one.
+    pub outcome: Outcome,
+    /// It is a failure only because nothing came within the timeout.
+    pub timed_out: bool,
+}
+
 /// What the last look at one quality has found.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Looked {
@@ -57,22 +66,26 @@ pub enum Looked {
 
 /// Holds what came of the last look against what the server's record says. One answer counts, whatever the thresholds.
 ///
-/// An answer that is the same but for a text that changes nothing is the same.
+/// An answer that is the same but for a text that changes nothing is the same. A timeout may keep a server, and never lets
+/// one go: where it would be the same answer, it is none (I5).
 #[must_use]
 pub fn looked(
     qualities: &[ServiceQuality],
     quality: &str,
-    outcome: Outcome,
+    reply: Reply,
     server: &GameServer,
     pod_uid: &str,
     now: jiff::Timestamp,
 ) -> Looked {
-    let verdict = match Verdict::from(outcome) {
+    let held = Record::of(server, pod_uid).qualities.get(quality).and_then(|held| held.state);
+    let verdict = match Verdict::from(reply.outcome) {
         Verdict::Unknown { reason } => return Looked::NoAnswer(reason),
+        Verdict::False { result } if reply.timed_out && held == Some(false) => {
+            return Looked::NoAnswer(result);
+        }
         verdict => verdict,
     };
     let answer = matches!(verdict, Verdict::True { .. });
-    let held = Record::of(server, pod_uid).qualities.get(quality).and_then(|held| held.state);
     match decide(&Input {
         qualities,
         quality,
@@ -88,5 +101,53 @@ pub fn looked(
         // Without a decision the record holds it already.
         _ if held == Some(answer) => Looked::Same,
         _ => Looked::NoAnswer(format!("the set has no quality {quality} any more")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::fixture::{World, no, qualities, yes},
+        *,
+    };
+
+    /// Idle where it says yes, and one that is idle where it says no.
+    fn world(idle_when: bool) -> World {
+        let in_use = if idle_when { "None" } else { "WaitToBeDeleted" };
+        let idle = if idle_when { "WaitToBeDeleted" } else { "None" };
+        World::new(qualities(&format!(
+            "[{{name: idle, permanent: false, exec: {{command: [idle]}}, serviceQualityAction: [
+              {{state: true, opsState: {idle}}}, {{state: false, opsState: {in_use}}}]}}]"
+        )))
+    }
+
+    #[test]
+    fn a_timeout_keeps_a_server_and_never_lets_one_go() {
+        let reply = |outcome, timed_out| Reply { outcome, timed_out };
+        let said = |result: &str| Outcome::Failure { result: result.into() };
+        let success = || Outcome::Success { result: String::new() };
+        let unknown = || Outcome::Unknown { reason: "no route".into() };
+        for (idle_when, reply, expected) in [
+            (true, reply(success(), false), "same"),
+            (true, reply(said("1 player"), false), "differs"),
+            (true, reply(said("timed out"), true), "differs"),
+            (true, reply(unknown(), false), "no route"),
+            (false, reply(said("0 players"), false), "same"),
+            (false, reply(said("timed out"), true), "timed out"),
+            (false, reply(success(), false), "differs"),
+            (false, reply(unknown(), false), "no route"),
+        ] {
+            let mut world = world(idle_when);
+            world.say("idle", &if idle_when { yes("") } else { no("") });
+            assert_eq!(world.server.spec.ops_state, Some(OpsState::WaitToBeDeleted));
+            let found =
+                looked(&world.qualities, "idle", reply.clone(), &world.server, &world.pod, world.now());
+            let found = match found {
+                Looked::Same => "same".to_owned(),
+                Looked::Differs(_) => "differs".to_owned(),
+                Looked::NoAnswer(why) => why,
+            };
+            assert_eq!(found, expected, "idle when {idle_when}: {reply:?}");
+        }
     }
 }

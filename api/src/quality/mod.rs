@@ -28,7 +28,7 @@ mod verdict;
 pub use conditions::{PodCondition, Texts, conditions, pod_conditions};
 pub use decide::{Decision, Input, decide};
 pub use keys::{dns_label_problem, is_reserved, key_problem, label_value_problem};
-pub use look::{Looked, looked, made_removable_by};
+pub use look::{Looked, Reply, looked, made_removable_by};
 pub(crate) use merge::wins;
 pub use notice::Notice;
 pub use outcome::{MAX_RESULT, Outcome, result_text};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::step::LOOK_LASTS;
 use crate::{GameServer, names};
 
 /// Version of the format, for later builds.
@@ -35,7 +36,7 @@ pub struct Claim {
     pub pod: String,
     /// How far it is.
     pub phase: Phase,
-    /// When that began.
+    /// When that began, by the clock of the controller that wrote it. Whoever looks keeps it: no time of theirs is in here.
     pub since: Timestamp,
     /// The spec's generation that it was decided on.
     #[serde(default)]
@@ -43,12 +44,18 @@ pub struct Claim {
     /// The qualities that are to be asked once more.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub look: Vec<String>,
-    /// When their answer is due.
+    /// When their answer is due, by the same clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
-    /// Looks without an answer before this one.
+    /// How many milliseconds the look took, as whoever looked has measured it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub took: u32,
+    /// Times that it was given up for a while before.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub tries: u32,
+    /// Claims in a row before this one whose look has come to nothing, since it was last given up for a while.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub again: u32,
     /// The ordinal is to be reserved, or has been for this removal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub reserves: bool,
@@ -74,7 +81,9 @@ impl Claim {
             generation: server.metadata.generation,
             look: Vec::new(),
             due: None,
+            took: 0,
             tries: 0,
+            again: 0,
             reserves: false,
         })
     }
@@ -107,6 +116,27 @@ impl Claim {
     /// As the annotation has it. `None` only if it cannot be written as JSON, which does not happen.
     pub(super) fn text(&self) -> Option<String> {
         serde_json::to_string(self).ok()
+    }
+
+    /// How long after the claim its look may have ended. What it took is measured by somebody else: no more of it counts
+    /// than was given.
+    fn looked_for(&self) -> SignedDuration {
+        let given = self.due.map_or(SignedDuration::ZERO, |due| due.duration_since(self.since));
+        SignedDuration::from_millis(self.took.into()).min(given).max(SignedDuration::ZERO)
+    }
+
+    /// Until when what the look has found is good enough to commit on. As nobody compares clocks, it is as old as it may be:
+    /// as if the look had begun when it was asked for.
+    #[must_use]
+    pub fn looked_until(&self) -> Timestamp {
+        self.since.checked_add(self.looked_for() + LOOK_LASTS).unwrap_or(Timestamp::MAX)
+    }
+
+    /// The same after a look that took so long.
+    #[must_use]
+    pub(super) fn looked(&self, took: SignedDuration) -> Self {
+        let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        Self { phase: Phase::Looked, took, ..self.clone() }
     }
 
     /// The same, one step on.

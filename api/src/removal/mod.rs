@@ -20,7 +20,15 @@
 //! ```
 //!
 //! Every arrow but DELETE is a write with the resourceVersion that it was decided on. So of commit and give-back one wins,
-//! and of two controllers one; clocks only say when to give up waiting.
+//! and of two controllers one; clocks only say when to give up waiting. All times are by a controller's clock. Whoever looks
+//! says how long the look took and no time: its clock may be another machine's, and minutes off. Of two controllers whose
+//! clocks differ one finds the other's claims too old, and makes its own.
+//!
+//! A DELETE that the API server refuses is withdrawn at once, by whoever sent it, and the server is left alone for a while like
+//! one that does not answer.
+//!
+//! A claim whose look comes to nothing three times in a row (too late, or too old by the time it is seen) counts as one without
+//! an answer.
 //!
 //! ```text
 //!   claim  what stands in the GameServer's annotation
@@ -38,8 +46,8 @@ mod protect;
 mod step;
 
 pub use claim::{Claim, Phase};
-pub use patch::{Look, claimed_patch, given_back, is_withdrawn, turned_patch, withdraw_pod};
+pub use patch::{Look, claimed_patch, given_back, is_withdrawn, looked_patch, turned_patch, withdraw_pod};
 pub use protect::{Protection, is_guarded, is_removable};
-pub use step::{COMMIT_LASTS, LOOK_LASTS, Seen, Step, is_skipped, step};
+pub use step::{COMMIT_LASTS, LOOK_LASTS, Seen, Step, backoff, is_skipped, step};
 
 pub(crate) use protect::{allows_removal, is_free};

@@ -19,20 +19,29 @@ pub struct Look {
     pub timeout: SignedDuration,
 }
 
-/// Claims the server's pod. `None` where the server was not read from the API.
+/// Claims the server's pod. `None` where the server was not read from the API. `in_turn`: nobody goes before it. Then a look
+/// that is too old by now has come to nothing, while it waited for others it has not.
 #[must_use]
 pub fn claimed_patch(
     server: &GameServer,
     pod_uid: &str,
     look: &Look,
     reserves: bool,
+    in_turn: bool,
     now: Timestamp,
 ) -> Option<Value> {
     let before = Claim::of(server, pod_uid);
     let mut claim = Claim::on(server, pod_uid, now)?;
     claim.reserves = reserves || before.as_ref().is_some_and(|before| before.reserves);
-    claim.tries =
-        before.filter(|before| before.phase == Phase::Unanswered).map_or(0, |before| before.tries + 1);
+    match before {
+        Some(before) if before.phase == Phase::Unanswered => claim.tries = before.tries.saturating_add(1),
+        Some(before) if before.is_open() => {
+            let in_vain = in_turn || before.phase == Phase::Claimed;
+            claim.tries = before.tries;
+            claim.again = before.again.saturating_add(in_vain.into());
+        }
+        _ => {}
+    }
     if !look.qualities.is_empty() {
         claim.phase = Phase::Claimed;
         claim.look.clone_from(&look.qualities);
@@ -41,7 +50,14 @@ pub fn claimed_patch(
     claim_patch(server, &claim)
 }
 
-/// Notes how far the removal is now.
+/// Notes that the claim was looked at, and found what the decision was made on. `took`: from when the look began until all
+/// answers were there.
+#[must_use]
+pub fn looked_patch(server: &GameServer, claim: &Claim, took: SignedDuration) -> Option<Value> {
+    claim_patch(server, &claim.looked(took))
+}
+
+/// Notes how far the removal is now, by the clock of a controller.
 #[must_use]
 pub fn turned_patch(server: &GameServer, claim: &Claim, phase: Phase, now: Timestamp) -> Option<Value> {
     claim_patch(server, &claim.turned(phase, now))

@@ -14,6 +14,9 @@ pub const LOOK_LASTS: SignedDuration = SignedDuration::from_secs(2);
 /// How soon after it was due a missing answer is noted by who waits for it.
 const NOTED: SignedDuration = SignedDuration::from_secs(5);
 
+/// How many claims in a row may follow one whose look has come to nothing. After them it is left alone for a while.
+const MOST_AGAIN: u32 = 2;
+
 /// How far the clocks of two controllers may be apart. A time that is further ahead is not waited for.
 const SKEW: SignedDuration = SignedDuration::from_secs(2);
 
@@ -33,6 +36,8 @@ pub struct Seen<'a> {
     pub generation: Option<i64>,
     /// The qualities that made it removable.
     pub look: &'a [String],
+    /// Whether nobody is to go before it.
+    pub in_turn: bool,
     /// Whether the commit, if there is one, is this process' own.
     pub ours: bool,
     /// Whether the pod says that it was withdrawn.
@@ -83,13 +88,15 @@ pub fn step(seen: &Seen<'_>) -> Step {
         },
         _ if !seen.wanted || !is_as_decided(claim, seen) => Step::GiveBack,
         Phase::Claimed => match claim.due {
-            Some(due) if seen.now <= due && seen.now >= since - SKEW => Step::Wait(due),
+            Some(due) if seen.now <= due && !is_ahead(since, seen.now) => Step::Wait(due),
             // Nobody was there to ask, or to hear: that says nothing of the server.
-            Some(due) if seen.now.duration_since(due) > NOTED => Step::Claim,
+            Some(due) if seen.now.duration_since(due) > NOTED && claim.again < MOST_AGAIN => Step::Claim,
             _ => Step::Unanswered,
         },
-        Phase::Looked if is_within(since, LOOK_LASTS, seen.now) => Step::Commit,
-        Phase::Looked => Step::Claim,
+        // Where nothing was looked at, nothing gets old.
+        Phase::Looked if claim.look.is_empty() || is_fresh(claim, seen.now) => Step::Commit,
+        Phase::Looked if claim.again < MOST_AGAIN || !seen.in_turn => Step::Claim,
+        Phase::Looked => Step::Unanswered,
     }
 }
 
@@ -104,15 +111,30 @@ fn is_as_decided(claim: &Claim, seen: &Seen<'_>) -> bool {
     claim.generation == seen.generation && claim.look == seen.look
 }
 
+/// Whether what the look has found is good enough to commit on.
+fn is_fresh(claim: &Claim, now: Timestamp) -> bool {
+    !is_ahead(claim.since, now) && now <= claim.looked_until()
+}
+
 fn wait(claim: &Claim) -> SignedDuration {
+    backoff(claim.tries)
+}
+
+/// How long a server is left alone that was left alone so many times before: ten seconds, doubled each time, five minutes
+/// at most.
+#[must_use]
+pub fn backoff(tries: u32) -> SignedDuration {
     // Long past the longest.
-    let doubled = claim.tries.min(10);
-    FIRST_WAIT.saturating_mul(1 << doubled).min(LONGEST_WAIT)
+    FIRST_WAIT.saturating_mul(1 << tries.min(10)).min(LONGEST_WAIT)
 }
 
 fn is_within(since: Timestamp, lasts: SignedDuration, now: Timestamp) -> bool {
-    let age = now.duration_since(since);
-    -SKEW <= age && age <= lasts
+    !is_ahead(since, now) && now.duration_since(since) <= lasts
+}
+
+/// Whether a time is further ahead than clocks may differ.
+fn is_ahead(since: Timestamp, now: Timestamp) -> bool {
+    since.duration_since(now) > SKEW
 }
 
 /// A time after another; the last there is where that is out of reach.
@@ -138,9 +160,24 @@ mod tests {
         Claim { phase, look: vec!["idle".into()], due: Some(at(7)), ..claim }
     }
 
+    /// A server that is to go now, of which nothing else has changed.
+    fn seen(claim: &Claim, now: i64) -> Seen<'_> {
+        Seen {
+            claim: Some(claim),
+            wanted: true,
+            generation: Some(3),
+            look: &claim.look,
+            in_turn: true,
+            ours: false,
+            withdrawn: false,
+            now: at(now),
+        }
+    }
+
     fn next(claim: Option<&Claim>, wanted: bool, ours: bool, now: i64) -> Step {
         let look = ["idle".to_owned()];
-        step(&Seen { claim, wanted, generation: Some(3), look: &look, ours, withdrawn: false, now: at(now) })
+        let (generation, now) = (Some(3), at(now));
+        step(&Seen { claim, wanted, generation, look: &look, in_turn: true, ours, withdrawn: false, now })
     }
 
     #[test]
@@ -177,18 +214,70 @@ mod tests {
     }
 
     #[test]
+    fn a_look_that_comes_to_nothing_three_times_in_a_row_is_no_answer() {
+        for (phase, again, in_turn, now, expected) in [
+            (Phase::Claimed, 1, true, 13, Step::Claim),
+            (Phase::Claimed, 2, true, 13, Step::Unanswered),
+            (Phase::Claimed, 2, false, 13, Step::Unanswered),
+            (Phase::Looked, 2, true, 2, Step::Commit),
+            (Phase::Looked, 1, true, 3, Step::Claim),
+            (Phase::Looked, 2, true, 3, Step::Unanswered),
+            // It has answered, and others keep it waiting.
+            (Phase::Looked, 9, false, 3, Step::Claim),
+        ] {
+            let claim = Claim { again, ..claim(phase) };
+            let seen = Seen { in_turn, ..seen(&claim, now) };
+            assert_eq!(step(&seen), expected, "{phase:?} {again} {in_turn} {now}");
+        }
+    }
+
+    #[test]
+    fn a_look_is_as_old_as_it_may_be_by_the_clock_of_who_asked_for_it() {
+        for (took, now, expected) in [
+            (0, 2, Step::Commit),
+            (0, 3, Step::Claim),
+            (4000, 6, Step::Commit),
+            (4000, 7, Step::Claim),
+            // More than was given.
+            (60_000, 9, Step::Commit),
+            (60_000, 10, Step::Claim),
+            (u32::MAX, 10, Step::Claim),
+            // Asked for by a controller whose clock is ahead.
+            (0, -2, Step::Commit),
+            (4000, -3, Step::Claim),
+        ] {
+            let claim = Claim { took, ..claim(Phase::Looked) };
+            assert_eq!(next(Some(&claim), true, false, now), expected, "{took} {now}");
+        }
+    }
+
+    #[test]
+    fn times_at_the_end_of_time_are_times() {
+        for phase in [Phase::Claimed, Phase::Looked, Phase::Committed, Phase::Unanswered] {
+            for (since, due) in [
+                (Timestamp::MIN, Timestamp::MAX),
+                (Timestamp::MAX, Timestamp::MIN),
+                (Timestamp::MAX, Timestamp::MAX),
+            ] {
+                let claim = Claim { since, due: Some(due), took: u32::MAX, ..claim(phase) };
+                assert_ne!(next(Some(&claim), true, true, 0), Step::Delete, "{phase:?} {since}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_not_looked_at_does_not_get_old() {
+        let claim = Claim { look: Vec::new(), due: None, ..claim(Phase::Looked) };
+        let seen = seen(&claim, 3600);
+        assert_eq!(step(&seen), Step::Commit);
+        assert_eq!(step(&Seen { generation: Some(4), ..seen }), Step::GiveBack, "decided on something else");
+    }
+
+    #[test]
     fn what_is_no_longer_as_it_was_decided_is_given_back() {
         for phase in [Phase::Claimed, Phase::Looked] {
             let claim = claim(phase);
-            let seen = Seen {
-                claim: Some(&claim),
-                wanted: true,
-                generation: Some(4),
-                look: &claim.look,
-                ours: false,
-                withdrawn: false,
-                now: at(1),
-            };
+            let seen = Seen { generation: Some(4), ..seen(&claim, 1) };
             assert_eq!(step(&seen), Step::GiveBack, "{phase:?}: another spec");
             assert_eq!(
                 step(&Seen { generation: Some(3), look: &[], ..seen }),
@@ -202,15 +291,7 @@ mod tests {
     fn a_commit_that_was_withdrawn_is_given_back_whoever_made_it() {
         let claim = claim(Phase::Committed);
         for ours in [true, false] {
-            let seen = Seen {
-                claim: Some(&claim),
-                wanted: true,
-                generation: Some(3),
-                look: &[],
-                ours,
-                withdrawn: true,
-                now: at(1),
-            };
+            let seen = Seen { look: &[], ours, withdrawn: true, ..seen(&claim, 1) };
             assert_eq!(step(&seen), Step::GiveBack);
         }
     }

@@ -114,8 +114,10 @@ pub struct ScalePlan {
     /// The ordinals of the set from now on, to be remembered. As many as replicas, unless the reserved
     /// ordinals leave no room.
     pub seats: Ordinals,
-    /// The new `spec.replicas`, where Kill servers lower it.
-    pub lower_replicas_to: Option<i32>,
+    /// What is to be `spec.replicas`: those asked for, lowered by the Kill servers below.
+    pub replicas: i32,
+    /// The ordinals of Kill servers that lower it.
+    pub lowered: Vec<u32>,
     /// Ordinals to add to `spec.reserveGameServerIds`, ascending; none of them is there yet.
     pub add_reserve_ids: Vec<u32>,
     /// Who goes, in order.
@@ -158,11 +160,12 @@ pub fn plan(input: &Input<'_>) -> ScalePlan {
 
     let vacant = vacant_seats(input, before - kills.lower - stay.len());
     let seated = stay.iter().map(|s| s.ordinal).chain(vacant.iter().copied()).chain(kills.pending);
-    let replicas = before - kills.lower_now;
+    let lower = i32::try_from(kills.lowered.len()).unwrap_or(i32::MAX);
     ScalePlan {
         seats: seated.collect(),
-        lower_replicas_to: (replicas < before).then(|| i32::try_from(replicas).unwrap_or(i32::MAX)),
+        replicas: input.replicas.saturating_sub(lower),
         create: creatable(input, stay, vacant),
+        lowered: kills.lowered,
         add_reserve_ids,
         remove: remove.into_iter().map(leave).collect(),
         kept: kept.into_iter().map(leave).collect(),
@@ -174,8 +177,8 @@ pub fn plan(input: &Input<'_>) -> ScalePlan {
 struct Kills {
     /// In the end.
     lower: usize,
-    /// Now: by those that are committed.
-    lower_now: usize,
+    /// Now, by these, which are committed. Those that go first are the ones that a shrink takes anyhow.
+    lowered: Vec<u32>,
     /// The others, which keep their seats until then.
     pending: Vec<u32>,
 }
@@ -187,8 +190,8 @@ impl Kills {
         let excess = (ordinary + now.len() + later.len()).saturating_sub(replicas);
         let lower = (now.len() + later.len()).saturating_sub(excess).min(replicas);
         let lower_now = now.len().saturating_sub(excess).min(lower);
-        let pending = later.iter().rev().take(lower - lower_now).map(|s| s.ordinal).collect();
-        Self { lower, lower_now, pending }
+        let last = |servers: &[&Server], n: usize| servers.iter().rev().take(n).map(|s| s.ordinal).collect();
+        Self { lower, lowered: last(&now, lower_now), pending: last(&later, lower - lower_now) }
     }
 }
 

@@ -107,7 +107,7 @@ proptest! {
         world.replicas = world.replicas.max(i32::try_from(world.existing().count()).unwrap());
         let plan = world.plan();
         prop_assert_eq!(plan.remove, []);
-        prop_assert_eq!(plan.lower_replicas_to, None);
+        prop_assert_eq!(plan.replicas, world.replicas);
         prop_assert_eq!(plan.add_reserve_ids, Vec::<u32>::new());
     }
 
@@ -118,7 +118,7 @@ proptest! {
         world.servers.clear();
         let plan = world.plan();
         prop_assert_eq!(&plan.remove, &[]);
-        prop_assert_eq!(plan.lower_replicas_to, None);
+        prop_assert_eq!(plan.replicas, world.replicas);
         prop_assert_eq!(Some(plan.seats), seats);
     }
 
@@ -153,8 +153,7 @@ proptest! {
             let not_ready = world.existing().filter(|s| !s.ready && !removed.contains(&s.ordinal)).count();
             prop_assert!(plan.create.is_empty() || not_ready + plan.create.len() <= max);
         }
-        let replicas = plan.lower_replicas_to.unwrap_or(world.replicas);
-        prop_assert_eq!(plan.seats.count(), u64::try_from(replicas).unwrap());
+        prop_assert_eq!(plan.seats.count(), u64::try_from(plan.replicas).unwrap());
     }
 
     /// n servers, r replicas, k of them killed for good: r is lowered by the kills that no shrink covers.
@@ -167,7 +166,7 @@ proptest! {
         let k = i32::try_from(killed.count()).unwrap();
         let expected = (k - (n - world.replicas).max(0)).clamp(0, world.replicas);
         let plan = world.plan();
-        prop_assert_eq!(plan.lower_replicas_to, (expected > 0).then_some(world.replicas - expected));
+        prop_assert_eq!(plan.replicas, world.replicas - expected);
     }
 
     /// §4: applied again and again, the plan ends with `replicas` servers, none on a reserved ordinal.

@@ -89,7 +89,7 @@ fn reserve_ids_keeps_the_ordinals_of_the_removed() {
     }
     let plan = world.plan();
     assert_eq!(plan.add_reserve_ids, [1, 3]);
-    assert_eq!(plan.lower_replicas_to, None, "the shrink by two covers the kill");
+    assert_eq!(plan.replicas, world.replicas, "the shrink by two covers the kill");
     world.run();
     world.replicas = 4;
     assert_eq!(world.plan().create, [4, 5]);
@@ -100,15 +100,15 @@ fn a_kill_in_a_set_that_lacks_servers_counts_once() {
     let mut world = set_of(3, &[(0, "None"), (1, "Kill")]);
     world.seats = Some((0..3).collect());
     let plan = world.plan();
-    assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create), (vec![1], None, vec![2]));
+    assert_eq!((removed(&plan), plan.replicas, plan.create), (vec![1], 3, vec![2]));
     assert_eq!(plan.seats.to_string(), "0-2", "its seat is its own until it is decided");
     world.servers.get_mut(&1).unwrap().committed = true;
     let plan = world.plan();
-    assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create.clone()), (vec![1], Some(2), vec![2]));
+    assert_eq!((removed(&plan), plan.replicas, plan.create.clone()), (vec![1], 2, vec![2]));
     world.patch(&plan);
     // Crash. The same state once more, but for the write.
     let plan = world.plan();
-    assert_eq!((removed(&plan), plan.lower_replicas_to, plan.create), (vec![1], None, vec![2]));
+    assert_eq!((removed(&plan), plan.replicas, plan.create), (vec![1], 2, vec![2]));
 }
 
 #[test]

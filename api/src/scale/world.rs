@@ -41,7 +41,7 @@ impl World {
     /// The write on the set.
     pub(super) fn patch(&mut self, plan: &ScalePlan) {
         self.seats = Some(plan.seats.clone());
-        self.replicas = plan.lower_replicas_to.unwrap_or(self.replicas);
+        self.replicas = plan.replicas;
         for ordinal in &plan.add_reserve_ids {
             assert!(!self.reserved.contains(*ordinal), "{ordinal} was reserved already");
             self.reserved.insert(*ordinal);
@@ -50,7 +50,7 @@ impl World {
 
     pub(super) fn needs_patch(&self, plan: &ScalePlan) -> bool {
         self.seats.as_ref() != Some(&plan.seats)
-            || plan.lower_replicas_to.is_some()
+            || plan.replicas != self.replicas
             || !plan.add_reserve_ids.is_empty()
     }
 

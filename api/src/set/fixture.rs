@@ -1,6 +1,6 @@
 //! A small cluster for tests.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
@@ -24,6 +24,7 @@ pub(super) struct Cluster {
     pub(super) budgets: Vec<Value>,
     pub(super) removed: BTreeSet<String>,
     pub(super) committed: BTreeSet<String>,
+    pub(super) refused: BTreeMap<String, Refusal>,
     /// The time.
     pub(super) now: String,
 }
@@ -44,6 +45,7 @@ impl Cluster {
             budgets: Vec::new(),
             removed: BTreeSet::new(),
             committed: BTreeSet::new(),
+            refused: BTreeMap::new(),
             now: NOW.to_owned(),
         }
     }
@@ -97,6 +99,7 @@ impl Cluster {
             budgets: &budgets.iter().collect::<Vec<_>>(),
             removed: &|uid| self.removed.contains(uid),
             committed: &|claim| self.committed.contains(claim),
+            refused: &|uid| self.refused.get(uid).cloned(),
             now: self.now.parse::<Timestamp>().unwrap(),
         })
     }
@@ -132,11 +135,14 @@ impl Cluster {
             let pod = self.pods.iter_mut().find(|pod| pod["metadata"]["name"] == **name).unwrap();
             write(pod, patch);
         }
-        for Turn { name, patch, commits, .. } in &removals.turns {
+        let commits = removals.commit.iter();
+        for Turn { name, patch, .. } in
+            removals.turns.iter().chain(commits.clone().map(|commit| &commit.turn))
+        {
             let server = self.servers.iter_mut().find(|server| server["metadata"]["name"] == **name).unwrap();
             write(server, patch);
-            self.committed.extend(commits.clone());
         }
+        self.committed.extend(commits.map(|commit| commit.claim.clone()));
     }
 
     pub(super) fn old(&mut self, index: usize) {

@@ -150,6 +150,9 @@ fn a_kill_goes_through_pre_delete_and_lowers_replicas_once() {
     assert_eq!(cluster.set["metadata"]["annotations"][names::ORDINALS], "0,2,3");
     label(&mut cluster, 1, names::LIFECYCLE_STATE, "PreparingDelete");
     cluster.pods[1]["metadata"]["annotations"][names::PRE_DELETE] = json!("Kill");
+    let patch = cluster.plan().set_patch.unwrap();
+    assert_eq!(patch["metadata"]["annotations"], json!({names::LOWERED: null}), "it cannot come back");
+    json_patch::merge(&mut cluster.set, &patch);
     assert_eq!(cluster.plan(), Plan::default());
 }
 

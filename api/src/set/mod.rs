@@ -13,6 +13,8 @@
 //!   gs        which GameServers to mark, to unmark and to delete
 //!   patch     what to write on the set before anything else
 //!   removal   a pod to delete, and what that is conditioned on
+//!   refusal   what the API server refuses on a server that is to go
+//!   lowered   Kill servers that have lowered replicas and are still there
 //!   events    what to say about the set
 //!   plan      all of it
 //!   status    what to show in the set's status
@@ -24,8 +26,10 @@ mod claims;
 mod events;
 mod gs;
 mod in_place;
+mod lowered;
 mod patch;
 mod plan;
+mod refusal;
 mod removal;
 mod revision;
 mod roster;
@@ -43,6 +47,8 @@ mod plan_tests;
 #[cfg(test)]
 mod preview_tests;
 #[cfg(test)]
+mod refusal_tests;
+#[cfg(test)]
 mod removal_properties;
 #[cfg(test)]
 mod removal_tests;
@@ -54,7 +60,8 @@ pub use budget::Budget;
 pub use claims::{ClaimPatch, Retention, claim_is_going, claim_patches};
 pub use in_place::PodStep;
 pub use plan::{Plan, plan};
-pub use removal::{Reason, Removal, Removals, Turn, Withdrawal};
+pub use refusal::{Refusal, Refused};
+pub use removal::{Commit, Reason, Removal, Removals, Turn, Withdrawal};
 pub use revision::revision;
 pub(crate) use revision::{canonical, digest};
 pub use snapshot::Snapshot;

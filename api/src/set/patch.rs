@@ -19,6 +19,7 @@ pub(super) fn set_patch(
     roster: &Roster<'_>,
     plan: &ScalePlan,
     reserved: &Ordinals,
+    lowered: &Ordinals,
 ) -> Option<Value> {
     let mut annotations = Map::new();
     let seats = plan.seats.to_string();
@@ -34,9 +35,15 @@ pub(super) fn set_patch(
         annotations.insert(names::RESERVE_IDS.into(), in_force.into());
     }
 
+    let lowered = lowered.to_string();
+    if snapshot.annotation(names::LOWERED).unwrap_or_default() != lowered {
+        let value = if lowered.is_empty() { Value::Null } else { lowered.into() };
+        annotations.insert(names::LOWERED.into(), value);
+    }
+
     let mut spec = Map::new();
-    if let Some(replicas) = plan.lower_replicas_to {
-        spec.insert("replicas".into(), replicas.into());
+    if plan.replicas != snapshot.set.spec.replicas {
+        spec.insert("replicas".into(), plan.replicas.into());
     }
     // As we write them, below.
     let in_vain = |entry: &&IntOrString| match entry {

@@ -11,6 +11,7 @@ use super::{
     events::{self, Observed},
     gs::{marked, outlives_its_pod, server_plan},
     in_place::{PodStep, steps},
+    lowered::Lowered,
     patch::set_patch,
     removal::{Reason, Removal, Removals, removals},
     roster::{Member, Roster},
@@ -94,13 +95,13 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let mut problems = Vec::new();
     let reserved = reserved(snapshot, &roster, &mut problems);
     let remembered = snapshot.annotation(names::ORDINALS).and_then(|text| text.parse::<Ordinals>().ok());
-    let scaled = scale_plan(snapshot, &roster, &reserved, remembered.as_ref(), &mut problems);
+    let (scaled, lowered) = scale_plan(snapshot, &roster, &reserved, remembered.as_ref(), &mut problems);
     let seats = usize::try_from(scaled.seats.count()).unwrap_or(usize::MAX);
-    let wanted = scaled.lower_replicas_to.unwrap_or(snapshot.set.spec.replicas);
-    if seats < usize::try_from(wanted).unwrap_or(0) {
+    let replicas = usize::try_from(scaled.replicas).unwrap_or(0);
+    if seats < replicas {
         problems.push(Problem {
             path: "spec.reserveGameServerIds".into(),
-            message: format!("leaves no ordinals for {wanted} servers; reserve fewer"),
+            message: format!("leaves no ordinals for {replicas} servers; reserve fewer"),
         });
     }
     let removals = removals(snapshot, &roster, &scaled);
@@ -110,8 +111,6 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
     let (dead, alive): (Vec<&Member<'_>>, Vec<&Member<'_>>) = stay.into_iter().partition(|m| m.dead);
 
     let template = Template::of(snapshot.set);
-    let replicas =
-        usize::try_from(scaled.lower_replicas_to.unwrap_or(snapshot.set.spec.replicas)).unwrap_or(0);
     let updated = update_plan(snapshot, &alive, replicas, update_bound(snapshot, &mut problems), &template);
     let (lost, waiting): (Vec<&Member<'_>>, Vec<&Member<'_>>) =
         dead.into_iter().partition(|m| pause_left(snapshot, m).is_none());
@@ -160,7 +159,7 @@ pub fn plan(snapshot: &Snapshot<'_>) -> Plan {
         adopt,
         budget,
         retention: Retention::of(snapshot, &roster, &scaled.seats),
-        set_patch: set_patch(snapshot, &roster, &scaled, &reserved),
+        set_patch: set_patch(snapshot, &roster, &scaled, &reserved, &lowered),
         create: scaled.create,
         removals,
         replace,
@@ -207,27 +206,32 @@ fn scale_plan(
     reserved: &Ordinals,
     remembered: Option<&Ordinals>,
     problems: &mut Vec<Problem>,
-) -> scale::ScalePlan {
+) -> (scale::ScalePlan, Ordinals) {
     // Nobody remembers: the ordinals are those of what is there, GameServers that have lost their pod included.
     let found = || {
         let pods = roster.members.values().filter(|m| !m.leaving()).map(|m| m.ordinal);
         let servers = roster.servers.iter().filter(|(_, s)| outlives_its_pod(snapshot, s) && !marked(s));
         pods.chain(servers.map(|(ordinal, _)| *ordinal)).collect()
     };
-    let seats: Ordinals = remembered.cloned().unwrap_or_else(found);
+    let mut seats: Ordinals = remembered.cloned().unwrap_or_else(found);
+    let lowered = Lowered::of(snapshot, roster, &seats);
+    let replicas = lowered.replicas(snapshot);
+    seats.insert_all(&lowered.taken_back);
     let servers: Vec<scale::Server> = roster.members.values().map(|m| m.scale_server(snapshot)).collect();
     let strategy = snapshot.set.spec.scale_strategy.clone().unwrap_or_default();
     let max_unavailable =
         bound(snapshot, "spec.scaleStrategy.maxUnavailable", strategy.max_unavailable.as_ref(), problems);
-    scale::plan(&scale::Input {
-        replicas: snapshot.set.spec.replicas,
+    let scaled = scale::plan(&scale::Input {
+        replicas,
         reserved,
         seats: &seats,
         strategy: strategy.scale_down_strategy_type.unwrap_or_default(),
         max_unavailable,
         servers: &servers,
         blocked: &roster.blocked(),
-    })
+    });
+    let lowered = lowered.after(&scaled);
+    (scaled, lowered)
 }
 
 fn update_bound(snapshot: &Snapshot<'_>, problems: &mut Vec<Problem>) -> usize {

@@ -78,7 +78,7 @@ fn a_kill_lowers_replicas_and_reserve_ids_are_one_write() {
         Some(json!({
             "metadata": {
                 "resourceVersion": "7",
-                "annotations": {names::ORDINALS: "0,2", names::RESERVE_IDS: "1,5,6"},
+                "annotations": {names::ORDINALS: "0,2", names::RESERVE_IDS: "1,5,6", names::LOWERED: "1"},
             },
             "spec": {"replicas": 2, "reserveGameServerIds": ["9-7", "5-6", 1]},
         }))

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::{
-    Snapshot,
+    Refused, Snapshot,
     roster::{Member, Roster},
 };
 use crate::{
@@ -104,8 +104,15 @@ pub struct Turn {
     pub step: Step,
     /// The patch.
     pub patch: Value,
-    /// The claim's name, where this commits it.
-    pub commits: Option<String>,
+}
+
+/// A write that commits a claim.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Commit {
+    /// The write.
+    pub turn: Turn,
+    /// The claim's name.
+    pub claim: String,
 }
 
 /// A commit to withdraw.
@@ -122,8 +129,11 @@ pub struct Withdrawal {
 pub struct Removals {
     /// Commits that nobody has followed up.
     pub withdraw: Vec<Withdrawal>,
-    /// Claims, and what becomes of them. At most one is a commit, the last.
+    /// Claims, and what becomes of them.
     pub turns: Vec<Turn>,
+    /// The claim to commit when all of that is written, so that whatever was decided on older grounds is out of the way. One
+    /// at a time.
+    pub commit: Option<Commit>,
     /// Pods to delete: what is committed.
     pub delete: Vec<Removal>,
     /// When something is to be done although nothing has changed.
@@ -134,7 +144,7 @@ impl Removals {
     /// Whether nothing is to be done.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.withdraw.is_empty() && self.turns.is_empty() && self.delete.is_empty()
+        self.withdraw.is_empty() && self.turns.is_empty() && self.commit.is_none() && self.delete.is_empty()
     }
 }
 
@@ -147,15 +157,28 @@ pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &Sc
     let others = roster.members.values().filter(|m| !m.leaving() && !goes.contains_key(&m.ordinal));
     // Another controller may be about to delete what it committed: nobody goes in its place, or beside it.
     let foreign = |claim: &Claim| claim.phase == Phase::Committed && !(snapshot.committed)(&claim.id);
-    let blocked = roster.members.values().any(|m| !m.leaving() && m.claim.as_ref().is_some_and(foreign));
+    let blocked = roster
+        .members
+        .values()
+        .filter(|m| !m.leaving() && !is_settled(m, snapshot.now))
+        .any(|m| m.claim.as_ref().is_some_and(foreign));
     let mut queue = Queue { snapshot, out: Removals::default(), blocked, claimed: 0 };
     for member in in_order.chain(others) {
         let why = goes.get(&member.ordinal).copied();
         queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));
     }
-    // Last, so that whatever was decided on older grounds is out of the way.
-    queue.out.turns.sort_by_key(|turn| turn.commits.is_some());
     queue.out
+}
+
+/// Whether a commit that stands keeps nobody waiting: its time is over and it cannot be withdrawn, so that it is left alone for
+/// a while; or it has been withdrawn, and the GameServer that still says so cannot be written.
+fn is_settled(member: &Member<'_>, now: Timestamp) -> bool {
+    let is_over = |claim: &Claim| now.duration_since(claim.since) > removal::COMMIT_LASTS;
+    match member.refused {
+        Some(Refused::Withdraw) => member.claim.as_ref().is_some_and(is_over),
+        Some(Refused::Write) => member.is_withdrawn(),
+        Some(Refused::Delete) | None => false,
+    }
 }
 
 struct Queue<'s, 'a> {
@@ -169,6 +192,18 @@ struct Queue<'s, 'a> {
 impl Queue<'_, '_> {
     fn take(&mut self, member: &Member<'_>, why: Option<Why>, reserves: bool) {
         let (snapshot, now) = (self.snapshot, self.snapshot.now);
+        // It keeps nobody waiting, as it comes after all others of its state.
+        let is_due = member.refused.is_some() && (why.is_some() || member.claim.is_some());
+        if let Some(refusal) = member.refusal.as_ref().filter(|_| is_due) {
+            self.wait(refusal.until);
+        }
+        let why = why.filter(|_| member.refused.is_none());
+        match member.refused {
+            Some(Refused::Withdraw) => return,
+            // A commit is withdrawn on the pod, which is another write.
+            Some(Refused::Write) if !member.is_committed() => return,
+            _ => {}
+        }
         let Some(server) = member.server else {
             // Nobody has ever said anything of it.
             if let Some(why) = why.filter(|_| !self.blocked) {
@@ -185,14 +220,13 @@ impl Queue<'_, '_> {
             wanted: why.is_some(),
             generation: server.metadata.generation,
             look: &look.qualities,
+            in_turn: !self.blocked,
             ours: claim.is_some_and(|claim| (snapshot.committed)(&claim.id)),
             withdrawn: member.is_withdrawn(),
             now,
         });
         let name = member.pod.metadata.name.clone().unwrap_or_default();
-        let turn = |patch: Option<Value>, commits| {
-            patch.map(|patch| Turn { name: name.clone(), step, patch, commits })
-        };
+        let turn = |patch: Option<Value>| patch.map(|patch| Turn { name: name.clone(), step, patch });
         match (step, claim) {
             (Step::Nothing, _) => {}
             (Step::Wait(until), claim) => {
@@ -202,20 +236,21 @@ impl Queue<'_, '_> {
                 self.claimed += 1;
             }
             (Step::Claim, _) => {
+                let in_turn = !self.blocked;
                 let free =
                     if look.qualities.is_empty() { !self.blocked } else { self.claimed < MOST_CLAIMED };
                 if free {
                     self.claimed += 1;
-                    self.out.turns.extend(turn(claimed_patch(server, uid, &look, reserves, now), None));
+                    self.out.turns.extend(turn(claimed_patch(server, uid, &look, reserves, in_turn, now)));
                 }
                 self.blocked = true;
             }
             (Step::Commit, Some(claim)) => {
                 if !self.blocked {
-                    let patch = turned_patch(server, claim, Phase::Committed, now);
-                    self.out.turns.extend(turn(patch, Some(claim.id.clone())));
-                } else if let Ok(stale) = claim.since.checked_add(removal::LOOK_LASTS) {
-                    self.wait(stale);
+                    let turn = turn(turned_patch(server, claim, Phase::Committed, now));
+                    self.out.commit = turn.map(|turn| Commit { turn, claim: claim.id.clone() });
+                } else if !claim.look.is_empty() {
+                    self.wait(claim.looked_until());
                 }
                 self.claimed += 1;
                 self.blocked = true;
@@ -235,12 +270,12 @@ impl Queue<'_, '_> {
                 self.blocked = true;
             }
             (Step::Unanswered, Some(claim)) => {
-                self.out.turns.extend(turn(turned_patch(server, claim, Phase::Unanswered, now), None));
+                self.out.turns.extend(turn(turned_patch(server, claim, Phase::Unanswered, now)));
                 // From when that is written it keeps nobody waiting.
                 self.blocked = true;
             }
             (Step::GiveBack, _) => {
-                self.out.turns.extend(turn(Some(given_back(server)), None));
+                self.out.turns.extend(turn(Some(given_back(server))));
                 self.blocked |= why.is_some();
             }
             // What there is no claim of cannot be turned.

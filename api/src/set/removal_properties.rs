@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 use super::{fixture::Cluster, *};
 use crate::{
     GameServer, GameServerSet, names,
-    quality::{Input, Looked, Outcome, Verdict, decide, looked},
-    removal::{Claim, Phase, turned_patch},
+    quality::{Input, Looked, Outcome, Reply, Verdict, decide, looked},
+    removal::{Claim, Phase, looked_patch},
 };
 
 const SERVERS: u32 = 4;
@@ -28,8 +28,9 @@ enum Happens {
     Acts(usize, usize),
     /// A controller ends, and starts with nothing but what it reads.
     Restarts(usize),
-    /// The prober answers the claim on a server.
-    Answers(usize, Outcome),
+    /// The prober answers the claim on a server, or has waited for its probe in vain; it says that this took so many
+    /// milliseconds.
+    Answers(usize, Reply, i64),
     /// A quality has a new verdict.
     Judges(usize, Outcome),
     /// A person writes opsState, or deletionPriority.
@@ -38,6 +39,8 @@ enum Happens {
     Scales(i32),
     /// A person reserves an ordinal.
     Reserves(u32),
+    /// The API server begins to refuse something about a server, or ends it.
+    Refuses(usize, Option<Refused>),
     /// Milliseconds pass.
     Passes(i64),
 }
@@ -50,19 +53,38 @@ fn outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn reply() -> impl Strategy<Value = Reply> {
+    (outcome(), any::<bool>()).prop_map(|(outcome, timed_out)| {
+        let timed_out = timed_out && matches!(outcome, Outcome::Failure { .. });
+        Reply { outcome, timed_out }
+    })
+}
+
+fn idle() -> Reply {
+    Reply { outcome: Outcome::Success { result: String::new() }, timed_out: false }
+}
+
 fn happens() -> impl Strategy<Value = Happens> {
     let (server, controller) = (0..SERVERS as usize, 0usize..2);
+    let refused = prop::sample::select(vec![
+        None,
+        Some(Refused::Delete),
+        Some(Refused::Write),
+        Some(Refused::Withdraw),
+    ]);
+    let took = prop::sample::select(vec![0, 0, 300, 4000, i64::MAX / 1_000_000]);
     let state =
         prop::sample::select(vec!["None", "WaitToBeDeleted", "Allocated", "Maintaining", "Kill", "Own"]);
     prop_oneof![
         6 => controller.clone().prop_map(Happens::Reads),
         10 => (controller.clone(), 1usize..4).prop_map(|(c, n)| Happens::Acts(c, n)),
         1 => controller.prop_map(Happens::Restarts),
-        8 => (server.clone(), outcome()).prop_map(|(s, o)| Happens::Answers(s, o)),
+        8 => (server.clone(), reply(), took).prop_map(|(s, r, t)| Happens::Answers(s, r, t)),
         2 => (server.clone(), outcome()).prop_map(|(s, o)| Happens::Judges(s, o)),
         1 => (server, state, -1i32..2).prop_map(|(s, o, p)| Happens::Writes(s, o, p)),
         1 => (0..SERVERS as i32 + 1).prop_map(Happens::Scales),
         1 => (0..SERVERS).prop_map(Happens::Reserves),
+        1 => (0..SERVERS as usize, refused).prop_map(|(s, r)| Happens::Refuses(s, r)),
         4 => prop::sample::select(vec![100, 1000, 2001, 7001, 20_000]).prop_map(Happens::Passes),
     ]
 }
@@ -72,6 +94,8 @@ fn happens() -> impl Strategy<Value = Happens> {
 struct World {
     real: Cluster,
     views: [Cluster; 2],
+    /// What the API server refuses, by the name of the server.
+    refuses: BTreeMap<String, Refused>,
     /// What the last look has found for each claim that was answered.
     found: BTreeMap<String, bool>,
     /// The claims that were committed, and those that were given back before that or after.
@@ -104,6 +128,7 @@ impl World {
         let mut world = Self {
             views: [real.clone(), real.clone()],
             real,
+            refuses: BTreeMap::new(),
             found: BTreeMap::new(),
             committed: BTreeSet::new(),
             given_back: BTreeSet::new(),
@@ -119,8 +144,10 @@ impl World {
     fn happens(&mut self, what: Happens) {
         match what {
             Happens::Reads(controller) => {
-                let committed = std::mem::take(&mut self.views[controller].committed);
-                self.views[controller] = Cluster { committed, ..self.real.clone() };
+                let view = &mut self.views[controller];
+                let (committed, refused) =
+                    (std::mem::take(&mut view.committed), std::mem::take(&mut view.refused));
+                *view = Cluster { committed, refused, ..self.real.clone() };
             }
             Happens::Acts(controller, most) => {
                 for _ in 0..most {
@@ -131,9 +158,10 @@ impl World {
             }
             Happens::Restarts(controller) => {
                 self.views[controller].committed.clear();
+                self.views[controller].refused.clear();
                 self.happens(Happens::Reads(controller));
             }
-            Happens::Answers(index, outcome) => self.answer(index, outcome),
+            Happens::Answers(index, reply, took) => self.answer(index, reply, took),
             Happens::Judges(index, outcome) => {
                 let Some((server, uid)) = self.server(index) else { return };
                 let verdict = Verdict::from(outcome);
@@ -162,6 +190,13 @@ impl World {
             Happens::Reserves(ordinal) => {
                 write(&mut self.real.set, &json!({"spec": {"reserveGameServerIds": [ordinal]}}));
             }
+            Happens::Refuses(index, what) => {
+                let name = format!("game-{index}");
+                match what {
+                    Some(what) => self.refuses.insert(name, what),
+                    None => self.refuses.remove(&name),
+                };
+            }
             Happens::Passes(milliseconds) => {
                 self.real.now = (self.now() + SignedDuration::from_millis(milliseconds)).to_string();
             }
@@ -181,21 +216,34 @@ impl World {
             }
             self.views[controller].set = self.real.set.clone();
         }
+        let commit = plan.removals.commit.as_ref();
         if let Some(Withdrawal { name, patch }) = plan.removals.withdraw.first() {
+            if self.is_refused(controller, name, Refused::Withdraw) {
+                return true;
+            }
             let pod = find(&mut self.real.pods, name);
             let Some(pod) = pod else { return false };
             if !write(pod, patch) {
                 return false;
             }
             replace(&mut self.views[controller].pods, pod.clone());
-        } else if let Some(Turn { name, patch, commits, .. }) = plan.removals.turns.first() {
+        } else if let Some(Turn { name, patch, .. }) =
+            plan.removals.turns.first().or(commit.map(|commit| &commit.turn))
+        {
+            if self.is_refused(controller, name, Refused::Write) {
+                return true;
+            }
             if !self.write_server(name, patch) {
                 return false;
             }
             let server = find(&mut self.real.servers, name).unwrap().clone();
             replace(&mut self.views[controller].servers, server);
-            self.views[controller].committed.extend(commits.clone());
+            let commits = plan.removals.turns.is_empty().then_some(commit).flatten();
+            self.views[controller].committed.extend(commits.map(|commit| commit.claim.clone()));
         } else if let Some(removal) = plan.removals.delete.first() {
+            if self.is_refused(controller, &removal.name, Refused::Delete) {
+                return true;
+            }
             self.delete(controller, removal);
         } else {
             return false;
@@ -203,18 +251,26 @@ impl World {
         true
     }
 
+    /// The API server refuses it, and the controller remembers.
+    fn is_refused(&mut self, controller: usize, name: &str, what: Refused) -> bool {
+        if self.refuses.get(name) != Some(&what) {
+            return false;
+        }
+        let until = self.now() + SignedDuration::from_secs(10);
+        let refusal = Refusal { what, words: String::new(), until };
+        self.views[controller].refused.insert(name.replace("game-", "pod-uid-"), refusal);
+        true
+    }
+
     /// I1: who is committed, or goes without, is the next of all that the controller has seen.
     fn judge(&self, view: &Cluster, plan: &Plan) {
         let set: GameServerSet = serde_json::from_value(view.set.clone()).unwrap();
-        let commits = plan.removals.turns.iter().filter(|turn| turn.commits.is_some()).map(|turn| &turn.name);
-        let commits: Vec<&String> = commits.collect();
-        assert!(commits.len() <= 1, "one at a time: {commits:?}");
-        for name in commits {
+        for name in plan.removals.commit.iter().map(|commit| &commit.turn.name) {
             let own = turn(&set, view, name).unwrap();
             for server in &view.servers {
                 let other = server["metadata"]["name"].as_str().unwrap();
                 let Some(other_turn) = turn(&set, view, other) else { continue };
-                let silent = claim(server).is_some_and(|claim| claim.phase == Phase::Unanswered);
+                let silent = other_turn.2;
                 // What Strict keeps does not go at all.
                 let kept = self.strict && other_turn.1 > 1;
                 assert!(
@@ -259,18 +315,18 @@ impl World {
         self.real.servers.retain(|server| server["metadata"]["name"] != **name);
     }
 
-    fn answer(&mut self, index: usize, outcome: Outcome) {
+    fn answer(&mut self, index: usize, reply: Reply, took: i64) {
         let Some((server, uid)) = self.server(index) else { return };
         let Some(claim) = Claim::of(&server, &uid).filter(|claim| claim.phase == Phase::Claimed) else {
             return;
         };
         let qualities = self.set().spec.service_qualities;
         let name = server.metadata.name.clone().unwrap();
-        let idle = matches!(outcome, Outcome::Success { .. });
-        match looked(&qualities, "idle", outcome, &server, &uid, self.now()) {
+        let idle = matches!(reply.outcome, Outcome::Success { .. });
+        match looked(&qualities, "idle", reply, &server, &uid, self.now()) {
             Looked::Same => {
                 self.found.insert(claim.id.clone(), idle);
-                let patch = turned_patch(&server, &claim, Phase::Looked, self.now()).unwrap();
+                let patch = looked_patch(&server, &claim, SignedDuration::from_millis(took)).unwrap();
                 self.write_server(&name, &patch);
             }
             Looked::Differs(decision) => {
@@ -346,7 +402,9 @@ fn turn(set: &GameServerSet, view: &Cluster, name: &str) -> Option<Place> {
         "Maintaining" => 4,
         _ => 2,
     };
-    let silent = claim(server).is_some_and(|claim| claim.phase == Phase::Unanswered);
+    let now: Timestamp = view.now.parse().unwrap();
+    let refused = view.refused.get(&uid).is_some_and(|refusal| now < refusal.until);
+    let silent = refused || claim(server).is_some_and(|claim| claim.phase == Phase::Unanswered);
     let priority = server["spec"]["deletionPriority"].as_i64().unwrap_or_default();
     Some((!reserved, rank, silent, Reverse(priority), Reverse(ordinal)))
 }
@@ -405,6 +463,7 @@ proptest! {
             world.happens(what);
         }
         world.happens(Happens::Restarts(0));
+        world.refuses.clear();
         for _ in 0..4 {
             // Longer than anybody waits.
             world.happens(Happens::Passes(400_000));
@@ -412,7 +471,7 @@ proptest! {
                 world.happens(Happens::Reads(0));
                 world.happens(Happens::Acts(0, 40));
                 for server in 0..SERVERS as usize {
-                    world.happens(Happens::Answers(server, Outcome::Success { result: String::new() }));
+                    world.happens(Happens::Answers(server, idle(), 0));
                 }
             }
         }

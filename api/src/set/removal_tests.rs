@@ -9,12 +9,13 @@ use super::{
 };
 use crate::{names, removal::Step};
 
-fn steps(plan: &Plan) -> Vec<(&str, Step)> {
-    plan.removals.turns.iter().map(|turn| (turn.name.as_str(), turn.step)).collect()
+pub(super) fn steps(plan: &Plan) -> Vec<(&str, Step)> {
+    let commit = plan.removals.commit.iter().map(|commit| &commit.turn);
+    plan.removals.turns.iter().chain(commit).map(|turn| (turn.name.as_str(), turn.step)).collect()
 }
 
 /// Three servers that a quality has found idle, and a set that is to have one.
-fn idle(replicas: i32) -> Cluster {
+pub(super) fn idle(replicas: i32) -> Cluster {
     let mut cluster = Cluster::new(replicas, "0-2")
         .with(0, "WaitToBeDeleted")
         .with(1, "WaitToBeDeleted")
@@ -34,17 +35,15 @@ fn idle(replicas: i32) -> Cluster {
 }
 
 /// The prober answers the claim on a server, in this phase.
-fn answer(cluster: &mut Cluster, ordinal: usize, phase: &str) {
-    let now = cluster.now.clone();
+pub(super) fn answer(cluster: &mut Cluster, ordinal: usize, phase: &str) {
     let server = &mut cluster.servers[ordinal]["metadata"];
     let mut claim: serde_json::Value =
         serde_json::from_str(server["annotations"][names::REMOVAL].as_str().unwrap()).unwrap();
     claim["phase"] = json!(phase);
-    claim["since"] = json!(now);
     server["annotations"][names::REMOVAL] = json!(claim.to_string());
 }
 
-fn after(milliseconds: i64) -> String {
+pub(super) fn after(milliseconds: i64) -> String {
     let now: Timestamp = NOW.parse().unwrap();
     (now + SignedDuration::from_millis(milliseconds)).to_string()
 }
@@ -124,6 +123,57 @@ fn who_does_not_answer_lets_others_of_its_state_go_and_nobody_else() {
     assert_eq!(said(&cluster.plan()), ["NoAnswer"]);
     answer(&mut cluster, 2, "Looked");
     assert_eq!(said(&cluster.plan()), [""; 0]);
+}
+
+/// Its answers come too late each time, as with a prober that nobody hears for seconds.
+#[test]
+fn answers_that_are_always_too_old_are_no_answer_after_the_third() {
+    let mut cluster = idle(2);
+    for ordinal in [0, 1] {
+        cluster.servers[ordinal]["spec"]["opsState"] = json!("Allocated");
+    }
+    let mut milliseconds = 0;
+    for round in 1..=2 {
+        for _ in 0..3 {
+            let plan = cluster.plan();
+            assert_eq!(steps(&plan), [("game-2", Step::Claim)], "round {round}");
+            cluster.turn(&plan.removals);
+            milliseconds += 2001;
+            cluster.now = after(milliseconds);
+            answer(&mut cluster, 2, "Looked");
+        }
+        let plan = cluster.plan();
+        assert_eq!(steps(&plan), [("game-2", Step::Unanswered)], "round {round}");
+        cluster.turn(&plan.removals);
+        assert_eq!(cluster.plan().troubles[0].reason, "NoAnswer");
+        milliseconds += 10_001 * round;
+        cluster.now = after(milliseconds);
+    }
+    // Soon enough the fourth time round.
+    cluster.turn(&cluster.plan().removals);
+    answer(&mut cluster, 2, "Looked");
+    assert_eq!(steps(&cluster.plan()), [("game-2", Step::Commit)]);
+}
+
+/// It is looked at again and again while others go, and keeps its turn.
+#[test]
+fn who_waits_for_others_is_looked_at_afresh_without_end() {
+    let mut cluster = idle(1);
+    cluster.turn(&cluster.plan().removals);
+    for round in 1..6 {
+        answer(&mut cluster, 1, "Looked");
+        // Its own answer is still to come, and the clock of who waits for it is set back each time.
+        cluster.now = after(2001 * round);
+        let claim = &mut cluster.servers[2]["metadata"]["annotations"][names::REMOVAL];
+        let text = claim.as_str().unwrap().to_owned();
+        let mut object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        object["since"] = json!(cluster.now);
+        object["due"] = json!(after(2001 * round + 7000));
+        *claim = json!(object.to_string());
+        let plan = cluster.plan();
+        assert_eq!(steps(&plan), [("game-1", Step::Claim)], "round {round}");
+        cluster.turn(&plan.removals);
+    }
 }
 
 #[test]

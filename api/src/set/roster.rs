@@ -9,7 +9,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
 
-use super::Snapshot;
+use super::{Refusal, Refused, Snapshot};
 use crate::{
     lifecycle::{Flight, State},
     names,
@@ -26,8 +26,13 @@ pub(super) struct Member<'a> {
     pub(super) pod: &'a Pod,
     /// The GameServer, unless it is missing or [stale](is_stale).
     pub(super) server: Option<&'a GameServer>,
-    /// How far its removal is, and that it must not be removed.
+    /// How far its removal is.
     pub(super) claim: Option<Claim>,
+    /// What the API server has refused lately.
+    pub(super) refusal: Option<Refusal>,
+    /// It is left alone for that now.
+    pub(super) refused: Option<Refused>,
+    /// It must not be removed.
     pub(super) protected: bool,
     /// The pod terminates.
     pub(super) terminating: bool,
@@ -47,12 +52,18 @@ impl<'a> Member<'a> {
         // The kubelet takes a moment to turn a pod not ready that is being updated.
         let updating = State::of(&pod.metadata) == State::Updating;
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();
+        let refusal = (snapshot.refused)(uid);
         let ready = condition(pod, "Ready").filter(|c| c.status == "True" && !dead && !updating);
         Self {
             ordinal,
             pod,
             server,
             claim: server.and_then(|server| Claim::of(server, uid)),
+            refused: refusal
+                .as_ref()
+                .filter(|refusal| snapshot.now < refusal.until)
+                .map(|refusal| refusal.what),
+            refusal,
             protected: !dead && is_guarded(snapshot.set, server),
             terminating: pod.metadata.deletion_timestamp.is_some() || removed,
             pre_delete: State::of(&pod.metadata) == State::PreparingDelete,
@@ -74,6 +85,16 @@ impl<'a> Member<'a> {
     /// The commit that stands in its claim has been withdrawn.
     pub(super) fn is_withdrawn(&self) -> bool {
         self.claim.as_ref().is_some_and(|claim| is_withdrawn(self.pod, &claim.id))
+    }
+
+    /// A commit stands, whoever made it.
+    pub(super) fn is_committed(&self) -> bool {
+        !self.is_withdrawn() && self.claim.as_ref().is_some_and(|claim| claim.phase == Phase::Committed)
+    }
+
+    /// Nobody may write its pod: what was committed cannot be withdrawn for now.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.refused == Some(Refused::Withdraw)
     }
 
     /// Its ordinal was reserved by a removal that did not come to be.
@@ -118,6 +139,10 @@ impl<'a> Member<'a> {
         self.server.map(|server| &server.spec)
     }
 
+    pub(super) fn ops_state(&self) -> OpsState {
+        self.spec().and_then(|spec| spec.ops_state.clone()).unwrap_or(OpsState::None)
+    }
+
     pub(super) fn update_priority(&self) -> i64 {
         scale::priority(self.spec().and_then(|s| s.update_priority.as_ref()))
     }
@@ -127,14 +152,14 @@ impl<'a> Member<'a> {
         let claim = self.claim.as_ref();
         scale::Server {
             ordinal: self.ordinal,
-            ops_state: self.spec().and_then(|s| s.ops_state.clone()).unwrap_or(OpsState::None),
+            ops_state: self.ops_state(),
             deletion_priority: scale::priority(self.spec().and_then(|s| s.deletion_priority.as_ref())),
             leaving: self.leaving(),
             dead: self.dead,
             ready: self.ready() && self.state() != State::PreparingNormal,
             protected: self.protected,
-            unanswered: claim.is_some_and(|claim| is_skipped(claim, snapshot.now)),
-            committed: claim.is_some_and(|c| c.phase == Phase::Committed && (snapshot.committed)(&c.id)),
+            unanswered: self.refused.is_some() || claim.is_some_and(|claim| is_skipped(claim, snapshot.now)),
+            committed: self.is_committed() && claim.is_some_and(|claim| (snapshot.committed)(&claim.id)),
         }
     }
 }

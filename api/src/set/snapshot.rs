@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 
+use super::Refusal;
 use crate::{
     removal::Protection,
     types::{GameServer, GameServerSet, LifecycleHook},
@@ -29,6 +30,8 @@ pub struct Snapshot<'a> {
     pub removed: &'a dyn Fn(&str) -> bool,
     /// Whether the claim of this name has been committed by the caller.
     pub committed: &'a dyn Fn(&str) -> bool,
+    /// What the API server has refused lately on the server whose pod has this uid.
+    pub refused: &'a dyn Fn(&str) -> Option<Refusal>,
     /// The time.
     pub now: Timestamp,
 }

@@ -40,6 +40,11 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- (index .root.Values .role).serviceAccount.name | default (printf "gamewarden-%s" .role) -}}
 {{- end -}}
 
+{{/* Who makes pods and game servers in external mode, as a list in JSON; nobody else does in managed mode. */}}
+{{- define "gamewarden.externalAccounts" -}}
+{{- eq .Values.workloads.mode "external" | ternary .Values.workloads.externalAccounts list | toJson -}}
+{{- end -}}
+
 {{/* The service account of a role, unless somebody else makes it. Its pods ask for the token themselves. */}}
 {{- define "gamewarden.serviceAccount" -}}
 {{- $account := (index .root.Values .role).serviceAccount -}}

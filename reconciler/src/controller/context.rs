@@ -15,8 +15,8 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
 use super::{
-    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::Fresh, removal::Commits,
-    removed::Removed, status::Unkept,
+    Metrics, Stores, backoff::Backoff, claims::Settled, failures::Failures, fresh::Fresh, refusals::Refusals,
+    removal::Commits, removed::Removed, status::Unkept,
 };
 use crate::{
     probe::{OnNodes, Results},
@@ -36,6 +36,7 @@ pub struct Context {
     pub(super) fresh_pods: Fresh<Pod>,
     pub(super) fresh_servers: Fresh<GameServer>,
     pub(super) commits: Commits,
+    pub(super) refusals: Refusals,
     pub(super) backoff: Backoff,
     pub(super) status_writes: StatusWrites,
     pub(super) failures: Failures,
@@ -63,6 +64,7 @@ impl Context {
             fresh_pods: Fresh::default(),
             fresh_servers: Fresh::default(),
             commits: Commits::default(),
+            refusals: Refusals::default(),
             backoff: Backoff::default(),
             status_writes: StatusWrites::default(),
             failures: Failures::default(),

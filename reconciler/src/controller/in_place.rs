@@ -9,7 +9,6 @@ use gamewarden_api::{
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 
 use super::Context;
 use crate::write::WriteError;
@@ -35,7 +34,7 @@ async fn one(namespace: &str, step: PodStep, pods: &[Arc<Pod>], context: &Contex
         Write::Pod(patch) => context.writer.patch_pod(namespace, &step.name, patch).await,
         Write::Status(patch) => context.writer.patch_pod_status(namespace, &step.name, patch).await,
     };
-    note(written, &step.name, pods, context)
+    note(written, pods, context)
 }
 
 /// Marks a pod whose preDelete hook holds it for deletion; the DELETE follows when the hook has let go.
@@ -51,21 +50,14 @@ pub(super) async fn prepare(
     if written.is_ok() {
         tracing::info!(namespace, pod = %removal.name, reason, "pod to be deleted when its preDelete hook lets go");
     }
-    note(written, &removal.name, pods, context)
+    note(written, pods, context)
 }
 
-/// Remembers what came of a write until the watch shows it. A pod that has gone needs nothing more.
-fn note(
-    written: Result<Pod, WriteError>,
-    name: &str,
-    pods: &[Arc<Pod>],
-    context: &Context,
-) -> Result<(), WriteError> {
+/// Remembers what came of a write. A pod that has gone needs nothing more.
+fn note(written: Result<Pod, WriteError>, pods: &[Arc<Pod>], context: &Context) -> Result<(), WriteError> {
     match written {
-        Ok(after) => {
-            if let Some(before) = pods.iter().find(|pod| pod.name_any() == name) {
-                context.fresh_pods.wrote(before, Arc::new(after));
-            }
+        Ok(written) => {
+            context.note_pod(pods, written);
             Ok(())
         }
         Err(error) if error.is_not_found() => Ok(()),

@@ -27,6 +27,7 @@ pub(super) enum Removal {
     GivenBack,
     Unanswered,
     Withdrawn,
+    Refused,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -21,7 +21,7 @@
 //!   set       reconciles a set, with        adopt, create, claims, in_place, removal, status: the parts of its plan
 //!   server    reconciles a server, with     around: its node and volumes
 //!   nodes     whose own probers probe them
-//!   fresh, removed, failures, backoff, context   the little that is remembered in between
+//!   fresh, removed, failures, refusals, backoff, context   the little that is remembered in between
 //!   metrics, okg                            what is counted, ours and OpenKruiseGame's
 //! ```
 
@@ -38,6 +38,7 @@ mod index;
 mod metrics;
 mod nodes;
 mod okg;
+mod refusals;
 mod removal;
 mod removed;
 mod run;

@@ -10,7 +10,7 @@ use futures::{StreamExt, stream};
 use gamewarden_api::{
     GameServer,
     removal::{COMMIT_LASTS, Claim, Phase, Step, is_withdrawn},
-    set::{Removal, Removals, Turn},
+    set::{Refused, Removal, Removals, Turn},
 };
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
@@ -45,48 +45,104 @@ impl Commits {
     }
 }
 
-/// Does what is to be done next. What the writes make of pods and GameServers takes their place in `pods` and `servers`,
-/// so that the next plan is made on it.
+/// Does what is to be done next. What the writes make of GameServers takes their place in `servers`, and what they make of
+/// pods is remembered, so that the next plan is made on it. What the API server refuses on one server is remembered, too: the
+/// next plan leaves that one alone. It keeps no other.
 ///
 /// # Errors
 /// Something has come in between, or a write failed. What was done stays done; the rest is for the next plan.
 pub(super) async fn carry_out(
     namespace: &str,
     removals: &Removals,
-    pods: &mut [Arc<Pod>],
+    pods: &[Arc<Pod>],
     servers: &mut [Arc<GameServer>],
     context: &Context,
 ) -> Result<(), Error> {
+    let mut failed = Failed::default();
+    let mut withdrawn = 0;
     for withdrawal in &removals.withdraw {
-        let written = context.writer.patch_pod(namespace, &withdrawal.name, &withdrawal.patch).await?;
-        tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and not carried out in time");
-        context.metrics.removals.count(Counted::Withdrawn);
-        context.note_pod(pods, written);
-    }
-    let (commits, others): (Vec<Turn>, Vec<Turn>) =
-        removals.turns.iter().cloned().partition(|turn| turn.commits.is_some());
-    let writes = others.into_iter().map(|turn| write(namespace, turn, context));
-    let written: Vec<Result<GameServer, WriteError>> =
-        stream::iter(writes).buffer_unordered(CONCURRENCY).collect().await;
-    let mut result = Ok(());
-    for written in written {
-        match written {
-            Ok(server) => context.note_server(servers, server),
-            Err(error) => result = result.and(Err(error)),
+        match context.writer.patch_pod(namespace, &withdrawal.name, &withdrawal.patch).await {
+            Ok(written) => {
+                tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and not carried out in time");
+                context.metrics.removals.count(Counted::Withdrawn);
+                context.went_well(pods, &withdrawal.name, Refused::Withdraw);
+                context.note_pod(pods, written);
+                withdrawn += 1;
+            }
+            Err(error) => failed.add(context.heard(pods, &withdrawal.name, Refused::Withdraw, error)),
         }
     }
-    result?;
-    for turn in commits {
-        let server = write(namespace, turn, context).await?;
-        context.note_server(servers, server);
+    failed.stop_at_all()?;
+    if withdrawn < removals.withdraw.len() {
+        // It may still go. Who goes beside it is for a plan that knows.
+        return Ok(());
     }
+    let writes = removals.turns.iter().cloned().map(|turn| async move {
+        let written = write(namespace, &turn, context).await;
+        (turn.name, written)
+    });
+    let written: Vec<(String, Result<GameServer, WriteError>)> =
+        stream::iter(writes).buffer_unordered(CONCURRENCY).collect().await;
+    for (name, written) in written {
+        match written {
+            Ok(server) => context.wrote_server(pods, servers, server),
+            Err(error) => failed.add(context.heard(pods, &name, Refused::Write, error)),
+        }
+    }
+    // Who could not be written is not one that the commit waits for: the plan commits nobody then.
+    failed.stop_at_stale()?;
+    if let Some(commit) = &removals.commit {
+        match write(namespace, &commit.turn, context).await {
+            Ok(server) => {
+                context.commits.insert(&commit.claim, Instant::now());
+                context.wrote_server(pods, servers, server);
+            }
+            Err(error) => failed.add(context.heard(pods, &commit.turn.name, Refused::Write, error)),
+        }
+    }
+    failed.stop_at_stale()?;
     for removal in &removals.delete {
-        delete(namespace, removal, pods, context).await?;
+        if context.refusals.stands(&removal.uid, Refused::Write, Instant::now()) {
+            continue;
+        }
+        match delete(namespace, removal, pods, context).await {
+            Ok(()) => {}
+            // One that is tried again goes before those behind it.
+            Err(Error::Write(error)) => context.heard(pods, &removal.name, Refused::Delete, error)?,
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    failed.stop_at_all()
 }
 
-async fn write(namespace: &str, turn: Turn, context: &Context) -> Result<GameServer, WriteError> {
+/// What has failed so far.
+#[derive(Default)]
+struct Failed {
+    /// What the plan was made on has changed: no more of it is to be done.
+    stale: Option<Error>,
+    /// Anything else, which is for the next try.
+    other: Option<Error>,
+}
+
+impl Failed {
+    fn add(&mut self, result: Result<(), Error>) {
+        if let Err(error) = result {
+            let slot = if error.is_stale() { &mut self.stale } else { &mut self.other };
+            slot.get_or_insert(error);
+        }
+    }
+
+    fn stop_at_stale(&mut self) -> Result<(), Error> {
+        self.stale.take().map_or(Ok(()), Err)
+    }
+
+    fn stop_at_all(&mut self) -> Result<(), Error> {
+        self.stop_at_stale()?;
+        self.other.take().map_or(Ok(()), Err)
+    }
+}
+
+async fn write(namespace: &str, turn: &Turn, context: &Context) -> Result<GameServer, WriteError> {
     let server = context.writer.patch_server(namespace, &turn.name, &turn.patch).await?;
     match turn.step {
         Step::Claim => context.metrics.removals.count(Counted::Claimed),
@@ -97,9 +153,6 @@ async fn write(namespace: &str, turn: Turn, context: &Context) -> Result<GameSer
         }
         _ => {}
     }
-    if let Some(claim) = &turn.commits {
-        context.commits.insert(claim, Instant::now());
-    }
     tracing::debug!(namespace, server = %turn.name, step = ?turn.step, "removal");
     Ok(server)
 }
@@ -108,7 +161,7 @@ async fn write(namespace: &str, turn: Turn, context: &Context) -> Result<GameSer
 async fn delete(
     namespace: &str,
     removal: &Removal,
-    pods: &mut [Arc<Pod>],
+    pods: &[Arc<Pod>],
     context: &Context,
 ) -> Result<(), Error> {
     let Some(claim) = &removal.claim else {
@@ -151,9 +204,15 @@ pub(super) async fn remove(
     let Removal { name, uid, resource_version, .. } = removal;
     context.writer.delete_pod(namespace, name, uid, resource_version).await?;
     context.removed.insert(uid, Instant::now());
+    context.refusals.done(uid, Refused::Delete);
     context.metrics.pods_deleted.inc();
     tracing::info!(namespace, pod = %name, reason = removal.reason.as_str(), "pod deleted");
     Ok(())
+}
+
+/// The uid of the pod of this name.
+pub(super) fn uid_of(pods: &[Arc<Pod>], name: &str) -> Option<String> {
+    pods.iter().find(|pod| pod.name_any() == name)?.uid()
 }
 
 /// Whether the DELETE may still follow the commit: nobody has withdrawn it, and it is not so old that somebody may be about
@@ -168,12 +227,52 @@ fn still_holds(claim: &Claim, pod: &Pod, server: Option<&GameServer>) -> bool {
 }
 
 impl Context {
-    /// Remembers what became of a pod until the watch shows it.
-    fn note_pod(&self, pods: &mut [Arc<Pod>], written: Pod) {
-        let written = Arc::new(written);
-        if let Some(pod) = pods.iter_mut().find(|pod| pod.uid() == written.uid()) {
-            self.fresh_pods.wrote(pod, Arc::clone(&written));
-            *pod = written;
+    /// Takes note of a write or a DELETE that failed on the server of this name. What the API server refuses is remembered and
+    /// is no failure of the plan.
+    ///
+    /// # Errors
+    /// Anything else.
+    pub(super) fn heard(
+        &self,
+        pods: &[Arc<Pod>],
+        name: &str,
+        what: Refused,
+        error: WriteError,
+    ) -> Result<(), Error> {
+        let refused =
+            uid_of(pods, name).is_some_and(|uid| self.refusals.failed(&uid, what, &error, Instant::now()));
+        if !refused {
+            return Err(error.into());
+        }
+        self.metrics.removals.count(Counted::Refused);
+        tracing::warn!(%error, "not removed: the API server refuses it; trying again later");
+        Ok(())
+    }
+
+    /// Takes note that what may have been refused on the server of this name is so no more.
+    fn went_well(&self, pods: &[Arc<Pod>], name: &str, what: Refused) {
+        if let Some(uid) = uid_of(pods, name) {
+            self.refusals.done(&uid, what);
+        }
+    }
+
+    /// Remembers what became of a GameServer on its way out.
+    pub(super) fn wrote_server(
+        &self,
+        pods: &[Arc<Pod>],
+        servers: &mut [Arc<GameServer>],
+        written: GameServer,
+    ) {
+        self.went_well(pods, &written.name_any(), Refused::Write);
+        self.note_server(servers, written);
+    }
+
+    /// Remembers what became of a pod, one of those that the plan was made on, until the watch shows it.
+    pub(super) fn note_pod(&self, pods: &[Arc<Pod>], written: Pod) {
+        if let Some(pod) = pods.iter().find(|pod| pod.uid() == written.uid()) {
+            // The second write on a pod was on what the first one made of it.
+            let before = self.fresh_pods.newest(Arc::clone(pod));
+            self.fresh_pods.wrote(&before, Arc::new(written));
         }
     }
 
@@ -210,7 +309,7 @@ mod tests {
 
     /// A server whose claim was committed at this time, and the claim.
     fn committed(at: Timestamp) -> (GameServer, Claim) {
-        let claimed = claimed_patch(&server(None), "uid", &Look::default(), false, at);
+        let claimed = claimed_patch(&server(None), "uid", &Look::default(), false, true, at);
         let claimed = server(claimed.as_ref());
         let claim = Claim::of(&claimed, "uid").unwrap();
         let committed = turned_patch(&claimed, &claim, Phase::Committed, at);

@@ -10,7 +10,7 @@ use gamewarden_api::{
     event::Involved,
     names,
     set::{
-        Budget, Plan, Removal, Snapshot, plan, status,
+        Budget, Plan, Refused, Removal, Snapshot, plan, status,
         trouble::{Trouble, failed_creates},
     },
 };
@@ -46,7 +46,7 @@ pub(super) enum Error {
 
 impl Error {
     /// The plan was made on something that has changed: nothing is wrong, it is made again.
-    fn is_stale(&self) -> bool {
+    pub(super) fn is_stale(&self) -> bool {
         match self {
             // Not found: the set, or its namespace, is gone.
             Self::Write(error) => error.is_conflict() || error.is_not_found() || error.is_namespace_gone(),
@@ -93,8 +93,9 @@ struct Done {
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Done, Error> {
     let mut seen = Seen::of(set, context);
     let (mut plan, status) = seen.ask(context, |snapshot| (plan(snapshot), status(snapshot)));
+    let applied = apply(&mut seen, &mut plan, context).await;
+    // Those of the last plan: what was refused of the first is known to it.
     let mut troubles: Vec<Trouble> = std::mem::take(&mut plan.troubles);
-    let applied = apply(&mut seen, plan, context).await;
     let again = applied.as_ref().ok().and_then(|done| *done);
     // What could not be made is known only now. The status is told even where the plan could not be carried out: that
     // is when people look.
@@ -140,6 +141,7 @@ impl Seen {
     fn ask<T>(&self, context: &Context, question: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         let set = context.unkept.put_back(&self.set);
         let budgets = context.stores.budgets_near(&set);
+        let now = Timestamp::now();
         question(&Snapshot {
             set: &set,
             pods: &self.pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
@@ -147,14 +149,15 @@ impl Seen {
             budgets: &budgets.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
             removed: &|uid| context.removed.contains(uid),
             committed: &|claim| context.commits.contains(claim),
-            now: Timestamp::now(),
+            refused: &|uid| context.refusals.told(uid, Instant::now(), now),
+            now,
         })
     }
 }
 
 /// Carries a plan out, and those that follow from what it did to servers that go: each of their steps is decided on what
-/// the last one made of them. Gives when to look again.
-async fn apply(seen: &mut Seen, mut current: Plan, context: &Context) -> Result<Option<Duration>, Error> {
+/// the last one made of them; `current` is the last plan then. Gives when to look again.
+async fn apply(seen: &mut Seen, current: &mut Plan, context: &Context) -> Result<Option<Duration>, Error> {
     if !current.adopt.is_empty() {
         // Nothing else is decided yet; the watch shows them as ours in a moment.
         adopt(&seen.set, &current.adopt, context).await?;
@@ -163,24 +166,24 @@ async fn apply(seen: &mut Seen, mut current: Plan, context: &Context) -> Result<
     if !current.removals.is_empty() {
         all_unchanged(&seen.set, &seen.servers, context).await?;
     }
-    let mut settled = prepare(seen, &current, context).await?;
+    let mut settled = prepare(seen, current, context).await?;
     let mut gone = Ok(());
     for _ in 0..MOST_STEPS {
         if current.removals.is_empty() || settled.is_err() {
             break;
         }
-        gone = step(seen, &current, context).await;
+        gone = step(seen, current, context).await;
         if gone.is_err() {
             break;
         }
-        current = seen.ask(context, plan);
-        settled = prepare(seen, &current, context).await?;
+        *current = seen.ask(context, plan);
+        settled = prepare(seen, current, context).await?;
     }
     // The rest of a plan that was overtaken is not carried out. What somebody refuses keeps nothing else waiting.
     if gone.as_ref().is_err_and(Error::is_stale) {
         return gone.map(|()| None);
     }
-    let more = rest(seen, &current, settled, context).await;
+    let more = rest(seen, current, settled, context).await;
     gone?;
     let more = more?;
     Ok([current.requeue_after, more, (!current.removals.is_empty()).then_some(Duration::ZERO)]
@@ -207,7 +210,7 @@ async fn prepare(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<Resu
     for event in &plan.events {
         context.say(event, &involved).await;
     }
-    mark(&namespace, plan, &mut seen.servers, context).await?;
+    mark(&namespace, plan, seen, context).await?;
     // Claims come before pods go: one that is to go with its pod must say so while the pod is there.
     Ok(match &plan.retention {
         Some(retention) => claims::settle(&seen.set, retention, context).await,
@@ -223,9 +226,7 @@ async fn step(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<(), Err
     if is_superseded(&seen.set, context.stores.sets.get(&reference).as_deref()) {
         return Err(Error::Superseded);
     }
-    let done =
-        removal::carry_out(&namespace, &plan.removals, &mut seen.pods, &mut seen.servers, context).await;
-    // Pods that were marked for deletion are so in the next plan.
+    let done = removal::carry_out(&namespace, &plan.removals, &seen.pods, &mut seen.servers, context).await;
     for pod in &mut seen.pods {
         *pod = context.fresh_pods.newest(Arc::clone(pod));
     }
@@ -258,13 +259,9 @@ async fn rest(
     Ok(more)
 }
 
-/// Labels the GameServers that outlive their pods with whether they are to go.
-async fn mark(
-    namespace: &str,
-    plan: &Plan,
-    servers: &mut [Arc<GameServer>],
-    context: &Context,
-) -> Result<(), Error> {
+/// Labels the GameServers that outlive their pods with whether they are to go. One that cannot be labelled keeps no other:
+/// its pod is not deleted before it is.
+async fn mark(namespace: &str, plan: &Plan, seen: &mut Seen, context: &Context) -> Result<(), Error> {
     let mark = plan.gs_mark_deleting.iter().map(|server| (server, json!("true")));
     let unmark = plan.gs_unmark_deleting.iter().map(|server| (server, json!(null)));
     for (server, value) in mark.chain(unmark) {
@@ -273,8 +270,14 @@ async fn mark(
             "resourceVersion": server.resource_version,
             "labels": {names::GS_DELETING: value},
         }});
-        let written = context.writer.patch_server(namespace, &server.name, &patch).await?;
-        context.note_server(servers, written);
+        let uid = removal::uid_of(&seen.pods, &server.name);
+        if uid.is_some_and(|uid| context.refusals.stands(&uid, Refused::Write, Instant::now())) {
+            continue;
+        }
+        match context.writer.patch_server(namespace, &server.name, &patch).await {
+            Ok(written) => context.wrote_server(&seen.pods, &mut seen.servers, written),
+            Err(error) => context.heard(&seen.pods, &server.name, Refused::Write, error)?,
+        }
     }
     Ok(())
 }

@@ -3,13 +3,14 @@
 //! A command that hangs cannot be stopped through the API, and one more would be left in the container with
 //! every period. Therefore a probe that timed out stays open and its target is not asked again while it
 //! hangs; its failure is said again each period (or each timeout, if that is longer), as if it had been asked
-//! and had hung again. After [`LET_GO`] it is given up, and the next one starts afresh.
+//! and had hung again, or that nobody can reach it now. After [`LET_GO`] it is given up, and the next one starts afresh.
 //!
 //! Times are only worth something to those who are awake: what comes of a probe during which this process
 //! [stood still](awake) is told as such, and a repetition that comes too late is left out.
 
 use std::time::Duration;
 
+use futures::StreamExt;
 use gamewarden_api::quality::{Outcome, ProbeSettings};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 
@@ -45,7 +46,7 @@ pub(super) async fn attempt<P: Prober>(
     let start = Instant::now();
     let tolerated = tolerated(settings.timeout);
     let (answer, awake) = awake(prober.probe(target, settings.timeout), tolerated).await;
-    let Answer { outcome, hanging, gone } = answer;
+    let Answer { outcome, hanging, gone, .. } = answer;
     tell(Report {
         outcome: outcome.clone(),
         took: Some(start.elapsed()),
@@ -56,6 +57,8 @@ pub(super) async fn attempt<P: Prober>(
     let Some(mut hanging) = hanging else {
         return;
     };
+    let mut outcome = outcome;
+    let failure = Answer::none_within(settings.timeout).outcome;
     let every = settings.period.max(settings.timeout);
     let mut again = interval_at(Instant::now() + every, every);
     // One failure for a long sleep, not as many as would have fitted into it.
@@ -64,7 +67,11 @@ pub(super) async fn attempt<P: Prober>(
     loop {
         tokio::select! {
             biased;
-            () = &mut hanging => return,
+            reached = hanging.next() => match reached {
+                Some(true) => outcome = failure.clone(),
+                Some(false) => outcome = Answer::out_of_reach().outcome,
+                None => return,
+            },
             () = &mut let_go => return,
             due = again.tick() => {
                 let asleep = due.elapsed() > tolerated;
@@ -78,10 +85,29 @@ pub(super) async fn attempt<P: Prober>(
 mod tests {
     use std::sync::Mutex;
 
-    use futures::FutureExt;
+    use futures::stream;
     use gamewarden_api::types::ServiceQuality;
 
-    use super::{super::Handler, *};
+    use super::{
+        super::{Handler, until},
+        *,
+    };
+
+    /// Times out after the timeout, and cannot be reached from the second second after that to the fifth.
+    #[derive(Clone)]
+    struct OutOfSight;
+
+    impl Prober for OutOfSight {
+        async fn probe(&self, _: &ProbeTarget, timeout: Duration) -> Answer {
+            sleep(timeout).await;
+            let looks = [(2, false), (3, true), (10, true)];
+            let hanging = stream::iter(looks).then(async |(after, reached)| {
+                sleep(Duration::from_secs(after)).await;
+                reached
+            });
+            Answer { hanging: Some(hanging.boxed()), ..Answer::none_within(timeout) }
+        }
+    }
 
     /// Times out after the timeout and ends so long after that.
     #[derive(Clone)]
@@ -90,11 +116,7 @@ mod tests {
     impl Prober for Hangs {
         async fn probe(&self, _: &ProbeTarget, timeout: Duration) -> Answer {
             sleep(timeout).await;
-            Answer {
-                outcome: Outcome::Failure { result: "timed out".to_owned() },
-                hanging: Some(sleep(self.0).boxed()),
-                gone: false,
-            }
+            Answer { hanging: Some(until(sleep(self.0))), ..Answer::none_within(timeout) }
         }
     }
 
@@ -131,6 +153,17 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_hanging_probe_fails_again_each_period_and_ends_with_the_command() {
         assert_eq!(seconds(10, 3, 1).await, (vec![1, 4, 7, 10], 11));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_nobody_can_reach_it_that_is_what_is_said() {
+        let mut told = Vec::new();
+        let tell = |report: Report| told.push(matches!(report.outcome, Outcome::Failure { .. }));
+        let quality =
+            ServiceQuality { period_seconds: Some(3), timeout_seconds: Some(1), ..ServiceQuality::default() };
+        attempt(&OutOfSight, &target(), &ProbeSettings::of(&quality), tell).await;
+        // After 1 s, 4 s, 7 s, 10 s, 13 s.
+        assert_eq!(told, [true, false, true, true, true]);
     }
 
     #[tokio::test(start_paused = true)]

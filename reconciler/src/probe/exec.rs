@@ -1,31 +1,26 @@
 //! The central backend: `pods/exec` through the API server.
 //!
-//! Each probe is a WebSocket connection of its own. Both output streams are read to their end while the
-//! status is awaited (one that is not read stops the other, and the status never comes), but only their
-//! beginning is kept.
+//! Each probe is a WebSocket connection of its own.
 //!
 //! The API has no way to stop the command: hanging up leaves it running in the container. So a probe that
-//! timed out keeps its connection, and who asked learns from [`Answer::hanging`] when it has ended.
+//! timed out keeps its connection, and who asked learns from [`Answer::hanging`] when it has ended. It has failed
+//! only where the node still answers; otherwise nobody knows what the command does.
 
 use std::time::Duration;
 
-use futures::FutureExt;
-use gamewarden_api::quality::{MAX_RESULT, Outcome};
+use gamewarden_api::quality::Outcome;
 use http::{HeaderValue, Request, header::SEC_WEBSOCKET_PROTOCOL};
 use k8s_openapi::api::core::v1::Pod;
-use kube::{
-    Api, Client, Config,
-    api::{AttachParams, AttachedProcess},
-    client::ClientBuilder,
-};
-use tokio::io::{AsyncRead, AsyncReadExt};
+use kube::{Client, Config, Resource, api::AttachParams, client::ClientBuilder, core::request};
 use tower::util::MapRequestLayer;
 
-use super::{Answer, ProbeTarget, exec_status, sources::with_sources};
+use super::{
+    Answer, ProbeTarget, exec_status,
+    exec_stream::{Pinged, Running},
+    sources::with_sources,
+};
 use crate::lease::Fence;
 
-/// How many bytes of each stream are kept: more than a result may have, for what is left out of it.
-pub(super) const KEPT: usize = 4 * MAX_RESULT;
 /// How long it may take until the runtime has taken the command. It is no part of the probe's timeout: a slow
 /// node is not a slow game.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -66,18 +61,14 @@ impl ExecProber {
         Self { client }
     }
 
-    async fn start(&self, target: &ProbeTarget, command: &[String]) -> Result<AttachedProcess, String> {
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &target.namespace);
-        let params = AttachParams::default()
-            .container(&target.container)
-            .stdin(false)
-            .stdout(true)
-            .stderr(true)
-            .max_stdout_buf_size(KEPT)
-            .max_stderr_buf_size(KEPT);
-        let started = pods.exec(&target.pod, command.iter().map(String::as_str), &params);
-        match tokio::time::timeout(CONNECT, started).await {
-            Ok(Ok(process)) => Ok(process),
+    async fn start(&self, target: &ProbeTarget, command: &[String]) -> Result<Running, String> {
+        let params =
+            AttachParams::default().container(&target.container).stdin(false).stdout(true).stderr(true);
+        let pods = Pod::url_path(&(), Some(&target.namespace));
+        let exec = request::Request::new(pods).exec(&target.pod, command, &params);
+        let exec = exec.map_err(|error| with_sources(&error))?;
+        match tokio::time::timeout(CONNECT, self.client.connect(exec)).await {
+            Ok(Ok(connection)) => Ok(Running::new(connection.into_stream())),
             Ok(Err(kube::Error::Api(status))) => Err(status.message),
             Ok(Err(error)) => Err(with_sources(&error)),
             Err(_) => Err(format!("the container could not be reached within {}s", CONNECT.as_secs())),
@@ -86,18 +77,20 @@ impl ExecProber {
 
     /// Runs the command in the target's container.
     pub(super) async fn probe(&self, target: &ProbeTarget, command: &[String], timeout: Duration) -> Answer {
-        let process = match self.start(target, command).await {
-            Ok(process) => process,
+        let mut running = match self.start(target, command).await {
+            Ok(running) => running,
             Err(reason) => return answer(Outcome::Unknown { reason }),
         };
-        let mut end = Box::pin(follow(process));
-        match tokio::time::timeout(timeout, &mut end).await {
-            Ok(outcome) => answer(outcome),
-            Err(_) => Answer {
-                outcome: Outcome::Failure { result: format!("timed out after {}s", timeout.as_secs()) },
-                hanging: Some(end.map(drop).boxed()),
-                gone: false,
-            },
+        if let Ok(outcome) = tokio::time::timeout(timeout, running.end()).await {
+            return answer(outcome);
+        }
+        match running.ping().await {
+            Pinged::Answered => Answer { hanging: Some(running.hanging()), ..Answer::none_within(timeout) },
+            Pinged::Silent => Answer { hanging: Some(running.hanging()), ..Answer::out_of_reach() },
+            // The connection has broken.
+            Pinged::Ended(outcome @ Outcome::Unknown { .. }) => answer(outcome),
+            // It came too late.
+            Pinged::Ended(_) => Answer::none_within(timeout),
         }
     }
 }
@@ -105,56 +98,4 @@ impl ExecProber {
 fn answer(outcome: Outcome) -> Answer {
     let gone = matches!(&outcome, Outcome::Unknown { reason } if exec_status::is_gone(reason));
     Answer { gone, ..Answer::of(outcome) }
-}
-
-/// Follows the command to its end.
-async fn follow(mut process: AttachedProcess) -> Outcome {
-    let status = process.take_status();
-    let (stdout, stderr) = (process.stdout(), process.stderr());
-    let status = async {
-        match status {
-            Some(status) => status.await,
-            None => None,
-        }
-    };
-    let (status, stdout, stderr) = tokio::join!(status, beginning(stdout), beginning(stderr));
-    match status {
-        Some(status) => exec_status::outcome(&status, &stdout, &stderr),
-        None => Outcome::Unknown {
-            reason: match process.join().await {
-                Ok(()) => "the connection was closed before the command had ended".to_owned(),
-                Err(error) => with_sources(&error),
-            },
-        },
-    }
-}
-
-/// Reads the stream to its end and keeps its beginning.
-async fn beginning(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut kept = Vec::new();
-    let Some(mut stream) = stream else {
-        return kept;
-    };
-    let mut buffer = [0; KEPT];
-    // The streams are pipes within this process; a broken connection shows as their end and as a missing
-    // status, never as an error here.
-    while let Ok(read @ 1..) = stream.read(&mut buffer).await {
-        let room = KEPT - kept.len();
-        kept.extend_from_slice(&buffer[..read.min(room)]);
-    }
-    kept
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_stream_is_read_to_its_end_and_its_beginning_kept() {
-        let output = vec![b'x'; 2_000_000];
-        let mut stream = output.as_slice();
-        assert_eq!(beginning(Some(&mut stream)).await, vec![b'x'; KEPT]);
-        assert!(stream.is_empty(), "{} bytes not read", stream.len());
-        assert_eq!(beginning(None::<&[u8]>).await, Vec::<u8>::new());
-    }
 }

@@ -18,16 +18,19 @@ use std::{collections::HashMap, sync::Arc};
 use futures::future::join_all;
 use gamewarden_api::{
     GameServer, GameServerSet,
-    quality::{Looked, Outcome, looked},
-    removal::{Claim, Phase, turned_patch},
+    quality::{Looked, Outcome, Reply, looked},
+    removal::{Claim, Phase, looked_patch},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     ResourceExt,
     runtime::reflector::{ObjectRef, Store},
 };
-use tokio::task::JoinSet;
+use tokio::{
+    task::JoinSet,
+    time::{Duration, Instant},
+};
 
 use super::{
     Metrics, Prober,
@@ -49,8 +52,11 @@ pub(super) struct Found {
     pub(super) pod_uid: Arc<str>,
     /// The claim's name.
     pub(super) claim: String,
-    /// What each quality's probe said.
-    pub(super) outcomes: Vec<(Key, Outcome)>,
+    /// What came of each quality's probe.
+    pub(super) replies: Vec<(Key, Reply)>,
+    /// When the look began, and how long it took until all of that was there.
+    pub(super) began: Instant,
+    pub(super) took: Duration,
 }
 
 /// The looks that are under way.
@@ -101,8 +107,11 @@ impl Looks {
         });
         let each: Vec<_> = each.collect();
         self.asked.insert(Arc::clone(&pod_uid), claim.id.clone());
-        self.tasks
-            .spawn(async move { Found { pod, pod_uid, claim: claim.id, outcomes: join_all(each).await } });
+        self.tasks.spawn(async move {
+            let began = Instant::now();
+            let replies = join_all(each).await;
+            Found { pod, pod_uid, claim: claim.id, replies, began, took: began.elapsed() }
+        });
     }
 
     /// Resolves when a look has ended; never while there is none. Cancelling it loses nothing.
@@ -122,20 +131,22 @@ impl Looks {
     }
 }
 
-async fn ask<P: Prober>(prober: &P, what: &What, timeout: std::time::Duration) -> Outcome {
+async fn ask<P: Prober>(prober: &P, what: &What, timeout: Duration) -> Reply {
+    let answered = |outcome| Reply { outcome, timed_out: false };
     let target = match what {
         What::Probe { target } => target,
         What::NotRunning { container } => {
-            return Outcome::Failure { result: format!("Container {container} is not running") };
+            let result = format!("Container {container} is not running");
+            return answered(Outcome::Failure { result });
         }
     };
     let (answer, awake) = awake(prober.probe(target, timeout), tolerated(timeout)).await;
-    let unknown = |reason: &str| Outcome::Unknown { reason: reason.to_owned() };
+    let unknown = |reason: &str| answered(Outcome::Unknown { reason: reason.to_owned() });
     match awake {
         false => unknown("this process stood still"),
         // The pod's status knows whether we are the cause.
         true if answer.gone => unknown("its container has ended"),
-        true => answer.outcome,
+        true => Reply { outcome: answer.outcome, timed_out: answer.timed_out },
     }
 }
 
@@ -162,11 +173,9 @@ impl Answers {
         let mut server = seen;
         let (namespace, name) = (server.namespace().unwrap_or_default(), server.name_any());
         for _ in 0..TRIES {
-            let now = Timestamp::now();
-            let Some(claim) = self.asked(&server, now) else { return Ok(LookResult::Late) };
-            let Some(patch) = turned_patch(&server, &claim, Phase::Looked, now) else {
-                return Ok(LookResult::Error);
-            };
+            let Some(claim) = self.asked(&server) else { return Ok(LookResult::Late) };
+            let took = SignedDuration::try_from(self.found.took).unwrap_or(SignedDuration::MAX);
+            let Some(patch) = looked_patch(&server, &claim, took) else { return Ok(LookResult::Error) };
             match writer.patch_server(&namespace, &name, &patch).await {
                 Ok(_) => return Ok(LookResult::Same),
                 Err(error) if error.is_not_found() => return Ok(LookResult::Late),
@@ -181,15 +190,18 @@ impl Answers {
         Ok(LookResult::Error)
     }
 
-    /// The claim, while it waits for this answer, and the answer is what the server's record says.
-    fn asked(&self, server: &GameServer, now: Timestamp) -> Option<Claim> {
+    /// The claim, while it waits for this answer, and the answer is what the server's record says. Its times are by another
+    /// clock: how long it waits is what counts.
+    fn asked(&self, server: &GameServer) -> Option<Claim> {
         let claim = Claim::of(server, &self.found.pod_uid)?;
+        let asked_for = SignedDuration::try_from(self.found.began.elapsed()).unwrap_or(SignedDuration::MAX);
         let waits = claim.id == self.found.claim
             && claim.phase == Phase::Claimed
-            && claim.due.is_none_or(|due| now <= due);
+            && claim.due.is_none_or(|due| asked_for <= due.duration_since(claim.since));
         let qualities = &self.set.spec.service_qualities;
-        let same = self.found.outcomes.iter().all(|(key, outcome)| {
-            let looked = looked(qualities, &key.quality, outcome.clone(), server, &key.pod_uid, now);
+        let same = self.found.replies.iter().all(|(key, reply)| {
+            let looked =
+                looked(qualities, &key.quality, reply.clone(), server, &key.pod_uid, Timestamp::now());
             looked == Looked::Same
         });
         (waits && same).then_some(claim)

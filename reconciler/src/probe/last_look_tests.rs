@@ -38,11 +38,16 @@ fn object(it: &Fixture) -> GameServer {
 
 /// As the controller claims it.
 async fn claim(it: &mut Fixture) {
+    claim_at(it, Timestamp::now());
+}
+
+/// As a controller claims it whose clock says so.
+fn claim_at(it: &mut Fixture, now: Timestamp) {
     let server = object(it);
     let qualities: Vec<ServiceQuality> = serde_json::from_value(json!([idle()])).unwrap();
     let look = made_removable_by(&qualities, &server, "pod-uid");
     assert_eq!(look.qualities, ["idle"]);
-    let patch = claimed_patch(&server, "pod-uid", &look, false, Timestamp::now()).unwrap();
+    let patch = claimed_patch(&server, "pod-uid", &look, false, true, now).unwrap();
     {
         let mut held = it.server.0.lock().unwrap();
         let object = held.object.as_mut().unwrap();
@@ -92,6 +97,20 @@ async fn one_answer_that_differs_is_the_verdict_and_gives_the_claim_back_in_the_
     assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
 }
 
+/// The prober may be on another machine. What it says of time is how long it took.
+#[tokio::test(start_paused = true)]
+async fn clocks_that_are_minutes_apart_change_nothing() {
+    for minutes in [-10, 10] {
+        let mut it = found_idle().await;
+        it.does(Does::SaysAfter(Duration::from_millis(400), success("0")));
+        let asked = Timestamp::now() + jiff::SignedDuration::from_mins(minutes);
+        claim_at(&mut it, asked);
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let claim = Claim::of(&object(&it), "pod-uid").unwrap();
+        assert_eq!((claim.phase, claim.since, claim.took), (Phase::Looked, asked, 400), "{minutes} minutes");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_cannot_be_asked_answers_nothing() {
     let mut it = found_idle().await;
@@ -112,6 +131,31 @@ async fn a_probe_that_hangs_at_the_last_look_keeps_the_server() {
     claim(&mut it).await;
     seconds(2).await;
     assert_eq!((it.server.ops_state().as_str(), phase(&it)), ("None", None), "its timeout is the answer no");
+}
+
+/// I5: its action says that a server whose probe fails may go, and nobody knows whether this one would have failed.
+#[tokio::test(start_paused = true)]
+async fn a_probe_that_hangs_at_the_last_look_is_no_answer_where_failing_lets_the_server_go() {
+    let mut quality = idle();
+    quality["serviceQualityAction"] =
+        json!([{"state": true, "opsState": "None"}, {"state": false, "opsState": "WaitToBeDeleted"}]);
+    let mut it = Fixture::start(Does::Says(failure("0 players")), json!([quality]));
+    seconds(12).await;
+    it.watch();
+    assert_eq!(it.server.ops_state(), "WaitToBeDeleted");
+    it.does(Does::Hangs(Duration::from_millis(200)));
+    claim(&mut it).await;
+    seconds(2).await;
+    assert_eq!((it.server.ops_state().as_str(), phase(&it)), ("WaitToBeDeleted", Some(Phase::Claimed)));
+    it.does(Does::Says(failure("0 players")));
+    it.server.0.lock().unwrap().object.as_mut().unwrap()["metadata"]["annotations"]
+        .as_object_mut()
+        .unwrap()
+        .remove("gamewarden.dev/removal");
+    it.watch();
+    claim(&mut it).await;
+    seconds(1).await;
+    assert_eq!(phase(&it), Some(Phase::Looked), "what it says itself counts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,6 +199,7 @@ async fn a_claim_on_another_pod_has_nobody_asked() {
         "pod-uid",
         &Look { qualities: vec!["idle".into()], ..Look::default() },
         false,
+        true,
         Timestamp::now(),
     );
     let text =

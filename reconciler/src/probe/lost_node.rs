@@ -2,7 +2,7 @@
 //!
 //! Packets to a dead node vanish, so that its servers seem to hang. Once Kubernetes has given the node up (its Ready
 //! condition is Unknown), a failure to reach them is no answer of theirs (§3.2). Exec probes need no such rule: they
-//! fail on the way to the kubelet, which tells the two apart.
+//! fail on the way to the node, and a command that hangs is looked after there, which tells the two apart.
 
 use gamewarden_api::{quality::Outcome, server::conditions::answers};
 use k8s_openapi::api::core::v1::{Node, Pod};

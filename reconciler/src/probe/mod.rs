@@ -26,6 +26,7 @@ mod cri;
 mod direct;
 mod exec;
 mod exec_status;
+mod exec_stream;
 #[cfg(test)]
 mod fixtures;
 mod last_look;
@@ -47,7 +48,7 @@ mod writes;
 
 use std::{future::Future, time::Duration};
 
-use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use gamewarden_api::{quality::Outcome, schedule::Handler};
 
 pub use context::{Context, DEFAULT_MAX_IN_FLIGHT};
@@ -84,13 +85,26 @@ impl ProbeTarget {
     }
 }
 
+/// A probe that goes on after its timeout: says whether what it asks can still be reached, each time somebody has
+/// looked, and ends when the probe does.
+pub type Hanging = BoxStream<'static, bool>;
+
+/// One of which nothing is known but its end.
+#[cfg(test)]
+fn until(end: impl Future<Output = ()> + Send + 'static) -> Hanging {
+    use futures::{FutureExt, StreamExt, future::ready};
+    end.into_stream().filter_map(|()| ready(None)).boxed()
+}
+
 /// What came of a probe.
 pub struct Answer {
     /// The outcome, at the timeout at the latest.
     pub outcome: Outcome,
-    /// Where the probe timed out and could not be stopped: resolves when it ends after all. Dropping it
-    /// lets go of the probe, which may then run on unseen.
-    pub hanging: Option<BoxFuture<'static, ()>>,
+    /// The outcome is a failure only because nothing came within the timeout.
+    pub timed_out: bool,
+    /// Where the probe timed out and could not be stopped. Dropping it lets go of the probe, which may then run on
+    /// unseen.
+    pub hanging: Option<Hanging>,
     /// The runtime says that this run of the container has ended. The pod's status says so too, a moment later,
     /// and what that means for the server besides.
     pub gone: bool,
@@ -100,7 +114,20 @@ impl Answer {
     /// The answer of a probe that has ended.
     #[must_use]
     pub fn of(outcome: Outcome) -> Self {
-        Self { outcome, hanging: None, gone: false }
+        Self { outcome, timed_out: false, hanging: None, gone: false }
+    }
+
+    /// The answer of a probe from which nothing came within its timeout.
+    #[must_use]
+    pub fn none_within(timeout: Duration) -> Self {
+        let result = format!("timed out after {}s", timeout.as_secs());
+        Self { timed_out: true, ..Self::of(Outcome::Failure { result }) }
+    }
+
+    /// The answer of a probe that has not ended within its timeout, and nobody can say why: its node is out of reach.
+    #[must_use]
+    pub fn out_of_reach() -> Self {
+        Self::of(Outcome::Unknown { reason: "its node does not answer while the command runs".to_owned() })
     }
 }
 

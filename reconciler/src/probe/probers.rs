@@ -48,9 +48,9 @@ impl Prober for Probers {
                 Commands::Api(exec) => exec.probe(target, command, timeout).await,
                 Commands::Node(cri) => cri.probe(target, command, timeout).await,
             },
-            Handler::Http(get) => Answer::of(self.direct.http(get, timeout).await),
-            Handler::Tcp(at) => Answer::of(self.direct.tcp(at, timeout).await),
-            Handler::Grpc { at, service } => Answer::of(self.direct.grpc(at, service, timeout).await),
+            Handler::Http(get) => self.direct.http(get, timeout).await,
+            Handler::Tcp(at) => self.direct.tcp(at, timeout).await,
+            Handler::Grpc { at, service } => self.direct.grpc(at, service, timeout).await,
         }
     }
 }

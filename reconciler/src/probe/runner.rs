@@ -12,7 +12,7 @@ use std::{
 use futures::StreamExt;
 use gamewarden_api::{
     GameServer,
-    quality::{Looked, Verdict, looked},
+    quality::{Looked, Reply, Verdict, looked},
     schedule::{Lateness, Start},
 };
 use jiff::Timestamp;
@@ -240,24 +240,25 @@ impl<P: Prober> Runner<P> {
     /// Another answer than the one that a removal was decided on is the verdict, and its write gives the claim back. The
     /// same is written beside the claim; no answer is none.
     fn looked(&mut self, found: Found) {
-        let scheduled = found.outcomes.first().and_then(|(key, _)| self.targets.scheduled.get(key));
+        let scheduled = found.replies.first().and_then(|(key, _)| self.targets.scheduled.get(key));
         let set = scheduled.and_then(|scheduled| self.context.sets.get(&scheduled.set));
         let Some((set, server)) = set.zip(server_of_found(&found, &self.context.servers)) else { return };
         let pod = self.context.pods.get(&found.pod);
         let (mut differs, mut silent) = (Vec::new(), false);
-        for (key, outcome) in &found.outcomes {
+        for (key, reply) in &found.replies {
             let Some(scheduled) = self.targets.scheduled.get_mut(key) else { return };
             let outcome = match &scheduled.what {
                 What::Probe { target } => heard(
-                    outcome.clone(),
+                    reply.outcome.clone(),
                     KindLabel::from(&target.handler),
                     pod.as_deref(),
                     &self.context.nodes,
                 ),
-                What::NotRunning { .. } => outcome.clone(),
+                What::NotRunning { .. } => reply.outcome.clone(),
             };
+            let reply = Reply { outcome: outcome.clone(), timed_out: reply.timed_out };
             let qualities = &set.spec.service_qualities;
-            match looked(qualities, &key.quality, outcome.clone(), &server, &key.pod_uid, Timestamp::now()) {
+            match looked(qualities, &key.quality, reply, &server, &key.pod_uid, Timestamp::now()) {
                 Looked::Same => {}
                 Looked::Differs(_) => {
                     scheduled.counter.answered(outcome);

@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use futures::FutureExt;
 use gamewarden_api::{GameServer, quality::Outcome, schedule::Hosts};
 use k8s_openapi::api::core::v1::Pod;
 use kube::runtime::reflector::ObjectRef;
@@ -20,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Answer, Context, Error, Metrics, Note, OnNodes, ProbeTarget, Prober, Results,
     fixtures::{Filled, Server, Stores, pod, running, server, set},
-    run,
+    run, until,
 };
 
 /// What the prober does: how long it takes, what it says, how long it hangs after its timeout.
@@ -76,7 +75,7 @@ impl Prober for Fake {
                     let _alive = alive;
                     sleep(time).await;
                 };
-                Answer { outcome: failure("timed out after 1s"), hanging: Some(hanging.boxed()), gone: false }
+                Answer { hanging: Some(until(hanging)), ..Answer::none_within(timeout) }
             }
         }
     }

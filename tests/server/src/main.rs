@@ -3,6 +3,7 @@
 //! ```text
 //!   8080  HTTP   /state as told · /echo what was asked · /moved → /state · /away → another host · /slow
 //!   8443  the same over TLS, with a certificate that nobody vouches for
+//!         as external.metrics.k8s.io, any metric has as its value what /state says
 //!   7777  TCP    open or closed, as told
 //!   9000  gRPC   grpc.health.v1.Health, as told
 //!   8081  POST   /state/<status>/<text> · /tcp/open · /tcp/closed · /grpc/<service>/<serving status>
@@ -41,6 +42,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tonic_health::{ServingStatus, server::HealthReporter};
+
+/// Where the API server, with an APIService that leads here, asks for metrics on behalf of autoscalers.
+const METRICS: &str = "/apis/external.metrics.k8s.io/v1beta1";
 
 /// What it was told.
 #[derive(Clone)]
@@ -146,6 +150,8 @@ fn app(told: Told) -> Router {
         .route("/moved", get(|| async { Redirect::temporary("/state") }))
         .route("/away", get(|| async { Redirect::temporary("http://elsewhere.invalid/") }))
         .route("/slow", get(slow))
+        .route(METRICS, get(metrics))
+        .route(&format!("{METRICS}/namespaces/{{namespace}}/{{metric}}"), get(metric))
         .with_state(told)
 }
 
@@ -166,6 +172,29 @@ async fn echo(headers: HeaderMap, request: Request) -> String {
         all(header::USER_AGENT),
         all(header::HeaderName::from_static("x-token")),
     )
+}
+
+const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
+
+/// What metrics there are: clients want one at least.
+async fn metrics() -> impl IntoResponse {
+    let players = r#"{"name":"players","singularName":"","namespaced":true,"kind":"ExternalMetricValueList","verbs":["get"]}"#;
+    let list = format!(
+        r#"{{"kind":"APIResourceList","apiVersion":"v1","groupVersion":"external.metrics.k8s.io/v1beta1","resources":[{players}]}}"#
+    );
+    (JSON, list)
+}
+
+async fn metric(State(told): State<Told>, Path((_, metric)): Path<(String, String)>) -> impl IntoResponse {
+    let (status, value) = told.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    // Nobody looks at the time.
+    let item = format!(
+        r#"{{"metricName":"{metric}","metricLabels":{{}},"timestamp":"2026-01-01T00:00:00Z","value":"{value}"}}"#
+    );
+    let list = format!(
+        r#"{{"kind":"ExternalMetricValueList","apiVersion":"external.metrics.k8s.io/v1beta1","metadata":{{}},"items":[{item}]}}"#
+    );
+    (status, JSON, list)
 }
 
 async fn slow() -> &'static str {

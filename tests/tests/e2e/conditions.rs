@@ -1,14 +1,21 @@
 //! What a server stands on: PodNormal, NodeNormal, PersistentVolumeNormal, and the warnings about them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, convert::Infallible, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use futures::TryStreamExt;
 use gamewarden_api::{GameServer, types::GameServerCondition};
 use gamewarden_tests::{Gss, Manifest, Namespace, in_namespace, wait};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{
+        coordination::v1::Lease,
+        core::v1::{Node, PersistentVolumeClaim},
+    },
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
 use kube::{
-    Api, ResourceExt,
+    Api, Client, Resource, ResourceExt,
     api::{DeleteParams, Patch, PatchParams, PostParams},
     runtime::watcher::{Event, watcher},
 };
@@ -90,7 +97,8 @@ async fn a_claim_without_a_volume_and_one_that_is_missing_turn_persistent_volume
     .await
 }
 
-/// A node without a kubelet: nothing runs there, and no other test is disturbed.
+/// A node without a kubelet: nothing runs there, and no other test is disturbed. Its Lease is renewed as a
+/// kubelet would; without, the node lifecycle controller writes over what `body` says of the node.
 async fn with_node(
     namespace: &Namespace,
     body: impl AsyncFnOnce(&Api<Node>, &str) -> Result<()>,
@@ -101,8 +109,11 @@ async fn with_node(
         "metadata": {"name": name},
         "spec": {"unschedulable": true, "taints": [{"key": "gamewarden.dev/fake", "effect": "NoSchedule"}]},
     }))?;
-    api.create(&PostParams::default(), &node).await?;
-    let result = body(&api, &name).await;
+    let node = api.create(&PostParams::default(), &node).await?;
+    let result = tokio::select! {
+        result = body(&api, &name) => result,
+        Err(error) = heartbeat(&namespace.client, &node) => Err(error),
+    };
     let deleted = api.delete(&name, &DeleteParams::default()).await;
     if let Err(kube::Error::Api(status)) = &deleted
         && status.code == 404
@@ -111,6 +122,28 @@ async fn with_node(
     }
     deleted?;
     result
+}
+
+/// Renews the node's Lease every few seconds; ends with the first error only.
+async fn heartbeat(client: &Client, node: &Node) -> Result<Infallible> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), "kube-node-lease");
+    let name = node.name_any();
+    let mut every = tokio::time::interval(Duration::from_secs(4));
+    loop {
+        every.tick().await;
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "ownerReferences": [node.owner_ref(&())]},
+            "spec": {
+                "holderIdentity": name,
+                "leaseDurationSeconds": 40,
+                "renewTime": MicroTime(Timestamp::now()),
+            },
+        });
+        let fake = PatchParams::apply("gamewarden-test").force();
+        leases.patch(&name, &fake, &Patch::Apply(lease)).await.context("the node's Lease")?;
+    }
 }
 
 async fn ready(api: &Api<Node>, name: &str, status: &str, reason: &str) -> Result<()> {

@@ -214,6 +214,49 @@ async fn without_protection_a_deletion_is_one() -> Result<()> {
     .await
 }
 
+/// While the set shrinks, and its idle server is still being looked at, nobody deletes the one in use by mistake.
+#[tokio::test]
+async fn prefer_refuses_who_is_not_due_while_the_set_shrinks() -> Result<()> {
+    in_namespace("guard-shrinking", async |namespace| {
+        // Its look takes as long as we like, and no verdict comes of a probe meanwhile.
+        let script = "while [ -e /tmp/hang ]; do sleep 0.2; done";
+        let actions = json!([{"state": true, "opsState": "WaitToBeDeleted"}, {"state": false, "opsState": "None"}]);
+        let slow = json!({"failureThreshold": 100, "timeoutSeconds": 60});
+        let manifest = Manifest::probed("game", script, actions)?.quality(slow).replicas(2);
+        let set = Gss::create(namespace, &manifest).await?;
+        set.wait_states(&[(0, "WaitToBeDeleted"), (1, "WaitToBeDeleted")]).await?;
+        set.patch_server(0, json!({"opsState": "Allocated"})).await?;
+        set.wait_seen(0).await?;
+        let before = set.identity(0).await?;
+        namespace.exec("game-1", "touch /tmp/hang").await?;
+        set.scale(1).await?;
+        let refused = |what: &str| {
+            format!(
+                "denied the request: set game is shrinking to 1, and game-1 (WaitToBeDeleted) goes before game-0 (Allocated), which \
+                 may be in use: its {what} is not deleted now. Leave it to the set, or delete game-1 instead. If it has to be this \
+                 one: `kubectl annotate gs -n {} game-0 gamewarden.dev/allow-removal=true`",
+                namespace.name
+            )
+        };
+        once_said(namespace, "delete pod game-0 --dry-run=server", &refused("pod")).await?;
+        for (line, words) in [
+            ("delete pod game-0", refused("pod")),
+            ("delete pod game-0 --grace-period=0 --force", refused("pod")),
+            ("delete gs game-0", refused("GameServer")),
+        ] {
+            let output = namespace.try_kubectl(line, None).await?;
+            ensure!(!output.success && output.stderr.contains(&words), "{line}: {output:?}");
+        }
+        // Who is due may be deleted by hand, too.
+        once_said(namespace, "delete pod game-1 --dry-run=server", "").await?;
+        namespace.exec("game-1", "rm /tmp/hang").await?;
+        set.wait_states(&[(0, "Allocated")]).await?;
+        ensure!(set.identity(0).await? == before, "game-0 is another pod");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_scale_down_is_told_before_it_happens() -> Result<()> {
     in_namespace("guard-preview", async |namespace| {

@@ -1,16 +1,13 @@
-//! At the edges: the longest names, an HPA, a namespace that goes in the middle of a creation.
+//! At the edges: the longest names, a namespace that goes in the middle of a creation.
 
 use anyhow::{Context, Result, ensure};
 use gamewarden_tests::{Gss, Manifest, in_namespace, wait};
-use k8s_openapi::api::{
-    autoscaling::v2::HorizontalPodAutoscaler,
-    core::v1::{Namespace as CoreNamespace, PersistentVolumeClaim, Pod},
-};
+use k8s_openapi::api::core::v1::{Namespace as CoreNamespace, PersistentVolumeClaim, Pod};
 use kube::{
     Api, ResourceExt,
     api::{DeleteParams, PostParams},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A set's name is at most so long: its servers' names, whatever their ordinals, fit a label value and a hostname.
 const LONGEST: usize = 52;
@@ -62,44 +59,6 @@ async fn claims_of_a_set_with_a_long_name_are_named_after_both() -> Result<()> {
         let name = format!("{claim}-{server}");
         assert_eq!(asked.iter().map(|c| &c.claim_name).collect::<Vec<_>>(), [&name]);
         namespace.api::<PersistentVolumeClaim>().get(&name).await?;
-        Ok(())
-    })
-    .await
-}
-
-#[tokio::test]
-async fn an_hpa_scales_a_set() -> Result<()> {
-    in_namespace("hpa", async |namespace| {
-        let set = Gss::create(namespace, &Manifest::plain("game", 1)?).await?;
-        set.wait_ready(&[0]).await?;
-        let hpa: HorizontalPodAutoscaler = serde_json::from_value(json!({
-            "metadata": {"name": "game"},
-            "spec": {
-                "scaleTargetRef": {"apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet", "name": "game"},
-                "minReplicas": 3,
-                "maxReplicas": 5,
-                "metrics": [{"type": "Resource", "resource":
-                    {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}}}],
-            },
-        }))?;
-        let hpas: Api<HorizontalPodAutoscaler> = namespace.api();
-        hpas.create(&PostParams::default(), &hpa).await?;
-        // No metrics are needed to see that there are fewer than the least.
-        set.wait_ready(&[0, 1, 2]).await?;
-        namespace.said("GameServerSet", "game", "scale from 1 to 3").await?;
-        let able = |hpa: &HorizontalPodAutoscaler| {
-            let conditions = hpa.status.iter().flat_map(|s| s.conditions.iter().flatten());
-            let mut able = conditions.filter(|c| c.type_ == "AbleToScale" && c.status == "True");
-            able.next().is_some() && hpa.status.as_ref().is_some_and(|s| s.current_replicas >= Some(1))
-        };
-        wait::one(&hpas, "game", "it sees the servers and is able to scale", able).await?;
-        // What it reads.
-        let path = format!(
-            "get --raw /apis/game.kruise.io/v1alpha1/namespaces/{}/gameserversets/game/scale",
-            namespace.name
-        );
-        let scale: Value = serde_json::from_str(&namespace.kubectl(&path).await?)?;
-        assert_eq!(scale["status"], json!({"replicas": 3, "selector": "game.kruise.io/owner-gss=game"}));
         Ok(())
     })
     .await

@@ -1,75 +1,124 @@
-//! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay.
+//! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay. Players who
+//! have just joined: `trials`.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use anyhow::{Context, Result};
-use gamewarden_tests::{
-    Gss, Manifest, Namespace, in_namespace, manifest::example_text, player::Player, wait,
-};
+use anyhow::{Context, Result, ensure};
+use gamewarden_api::GameServerSet;
+use gamewarden_tests::{Gss, Manifest, Namespace, gss::pending, in_namespace, wait};
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 
 const IDLE: &str = "WaitToBeDeleted";
 
-/// The manual's first walkthrough, letter for letter, once all servers are idle.
-async fn minecraft(namespace: &Namespace) -> Result<Gss<'_>> {
-    let yaml = example_text("minecraft", &namespace.name)?;
-    namespace.kubectl_with("apply -f -", Some(&yaml)).await?;
-    let set = Gss::of(namespace, "minecraft");
-    set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
-    Ok(set)
+/// Two servers whose probes hang when they are told.
+fn hangs(script: &str, actions: Value) -> Result<Manifest> {
+    let script = format!("while [ -e /tmp/hang ]; do sleep 0.2; done; {script}");
+    Ok(Manifest::probed("game", &script, actions)?.quality(json!({"timeoutSeconds": 2})).replicas(2))
 }
 
-/// With the manual's own settings a probe that fails counts the third time, after nine seconds. Whoever joins so late
-/// before the scale-down that no verdict says so yet keeps their server: it is looked at before it goes.
+/// A timeout is an answer, the verdict false: who is idle where *true* says so is not, and the other one goes.
 #[tokio::test]
-async fn who_has_just_joined_keeps_their_server() -> Result<()> {
-    in_namespace("joined", async |namespace| {
-        let set = minecraft(namespace).await?;
-        // The delay is what is tried, and no wait for something.
-        for delay in [Duration::ZERO, Duration::from_secs(2)] {
-            // Of three idle ones it would go first.
-            let kept = set.identity(2).await?;
-            let mut player = Player::enter(namespace, "minecraft-2").await?;
-            tokio::time::sleep(delay).await;
-            set.scale(2).await?;
-            // Which of the others goes may depend on whether a leader ends just then, in another test.
-            set.wait("one has gone", |set| {
-                set.status.as_ref().is_some_and(|s| (s.replicas, s.current_replicas) == (2, 2))
-            })
-            .await?;
-            set.wait_server(2, "it is in use", |server| {
-                server.spec.ops_state.as_ref().is_some_and(|state| state.as_str() == "None")
-            })
-            .await?;
-            assert_eq!(set.identity(2).await?, kept, "after {delay:?}");
-            assert_eq!(player.say("hello").await?, "said");
-            drop(player);
-            set.scale(3).await?;
-            set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
-        }
+async fn who_hangs_at_the_last_look_is_kept_where_true_means_idle() -> Result<()> {
+    in_namespace("hangs", async |namespace| {
+        let actions = json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]);
+        // So the answer is the look's: the schedule would need a hundred of them.
+        let manifest = hangs("true", actions)?.quality(json!({"failureThreshold": 100}));
+        let set = Gss::create(namespace, &manifest).await?;
+        set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
+        let kept = set.identity(1).await?;
+        namespace.exec("game-1", "touch /tmp/hang").await?;
+        set.scale(1).await?;
+        set.wait_states(&[(1, "None")]).await?;
+        assert_eq!(set.identity(1).await?, kept, "game-1 is another pod");
         Ok(())
     })
     .await
 }
 
-/// The one that is to go cannot be asked: nobody else goes in its place, and people are told.
+/// Policies of somebody's that refuse the controller to delete the pod game-2 and to write the GameServer game-1.
+fn policies(namespace: &Namespace) -> Vec<Value> {
+    let account = "system:serviceaccount:gamewarden-system:gamewarden-controller";
+    let policy = |what: &str, group: &str, version: &str, operation: &str, name: &str| {
+        let full = format!("{}-{what}", namespace.name);
+        let kind = |kind: &str| json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": full}});
+        let (mut policy, mut binding) =
+            (kind("ValidatingAdmissionPolicy"), kind("ValidatingAdmissionPolicyBinding"));
+        policy["spec"] = json!({
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}},
+                "resourceRules": [{
+                    "apiGroups": [group], "apiVersions": [version], "operations": [operation], "resources": [what],
+                    "resourceNames": [name],
+                }],
+            },
+            "matchConditions": [{"name": "controller", "expression": format!("request.userInfo.username == '{account}'")}],
+            "validations": [{"expression": "false", "message": "held by a test"}],
+        });
+        binding["spec"] = json!({"policyName": full, "validationActions": ["Deny"]});
+        [binding, policy]
+    };
+    let pods = policy("pods", "", "v1", "DELETE", "game-2");
+    let servers = policy("gameservers", "game.kruise.io", "v1alpha1", "UPDATE", "game-1");
+    pods.into_iter().chain(servers).collect()
+}
+
+/// Asks as the controller until the answer is that the policies are in force.
+async fn wait_held(namespace: &Namespace) -> Result<()> {
+    let began = Instant::now();
+    let controller =
+        "--as=system:serviceaccount:gamewarden-system:gamewarden-controller --as-group=system:masters";
+    for line in ["delete pod game-2", "annotate gs game-1 held=true"] {
+        loop {
+            let line = format!("{line} --dry-run=server {controller}");
+            let output = namespace.try_kubectl(&line, None).await?;
+            if output.stderr.contains("held by a test") {
+                break;
+            }
+            ensure!(began.elapsed() < wait::DEADLINE, "{line}: {output:?}");
+        }
+    }
+    Ok(())
+}
+
+/// What the API server refuses on one server is told and tried again later; the others go.
 #[tokio::test]
-async fn a_probe_that_hangs_at_the_last_look_takes_nobody() -> Result<()> {
-    in_namespace("hangs", async |namespace| {
-        let manifest = Manifest::probed(
-            "game",
-            "[ ! -e /tmp/hang ] || sleep 600",
-            json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]),
-        )?;
-        let manifest = manifest.quality(json!({"failureThreshold": 100, "timeoutSeconds": 2})).replicas(2);
-        let set = Gss::create(namespace, &manifest).await?;
-        set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
-        namespace.exec("game-1", "touch /tmp/hang").await?;
-        set.scale(1).await?;
-        // Its timeout is an answer, the verdict false: it is not idle, and the other one goes.
-        set.wait_states(&[(1, "None")]).await?;
+async fn what_somebody_elses_policy_refuses_keeps_no_other_server() -> Result<()> {
+    in_namespace("refused", async |namespace| {
+        let actions = json!([{"state": true, "opsState": IDLE}, {"state": false, "opsState": "None"}]);
+        let set = Gss::create(namespace, &Manifest::probed("game", "true", actions)?.replicas(3)).await?;
+        set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE)]).await?;
+        let policies = policies(namespace);
+        let text: String = policies.iter().map(|policy| format!("---\n{policy}\n")).collect();
+        let done = async {
+            namespace.kubectl_with("apply -f -", Some(&text)).await?;
+            wait_held(namespace).await?;
+            set.scale(2).await?;
+            set.wait_states(&[(1, IDLE), (2, IDLE)]).await?;
+            set.scale(0).await?;
+            let refused = |set: &GameServerSet| {
+                let condition = pending(set)?;
+                (condition["reason"] == "Refused")
+                    .then(|| condition["message"].as_str().unwrap_or_default().to_owned())
+            };
+            let both =
+                |text: &str| ["game-1", "game-2", "held by a test"].iter().all(|word| text.contains(word));
+            set.wait("it says who is refused, and why", |set| refused(set).is_some_and(|text| both(&text)))
+                .await?;
+            set.wait_states(&[(1, IDLE), (2, IDLE)]).await
+        };
+        let held = done.await;
+        // Bindings first: a policy without one refuses nothing.
+        for policy in &policies {
+            let kind = policy["kind"].as_str().unwrap_or_default();
+            let name = policy["metadata"]["name"].as_str().unwrap_or_default();
+            namespace.kubectl(&format!("delete {kind} {name} --ignore-not-found")).await?;
+        }
+        held?;
+        set.wait_states(&[]).await?;
+        set.wait("nothing is pending", |set| pending(set).is_none()).await?;
         Ok(())
     })
     .await
@@ -84,10 +133,6 @@ async fn strict(namespace: &Namespace, replicas: u32) -> Result<Gss<'_>> {
     Ok(set)
 }
 
-fn condition<'a>(set: &'a Value, type_: &str) -> Option<&'a Value> {
-    set["status"]["conditions"].as_array()?.iter().find(|condition| condition["type"] == type_)
-}
-
 #[tokio::test]
 async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
     in_namespace("strict", async |namespace| {
@@ -95,13 +140,12 @@ async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
         set.patch_server(2, json!({"opsState": "Allocated"})).await?;
         set.wait_seen(2).await?;
         set.scale(0).await?;
-        let pending = set
+        let waiting = set
             .wait("it says who stays", |set| {
-                condition(&json!(set), "ScaleDownPending").is_some_and(|c| c["status"] == "True")
+                pending(set).is_some_and(|c| c["status"] == "True")
             })
             .await?;
-        let pending = json!(pending);
-        let condition = condition(&pending, "ScaleDownPending").context("the condition")?;
+        let condition = pending(&waiting).context("the condition")?;
         assert_eq!(condition["reason"], "Protected");
         assert_eq!(
             condition["message"],
@@ -115,16 +159,12 @@ async fn a_strict_set_shrinks_as_its_servers_become_free() -> Result<()> {
         set.wait_states(&[(0, "None")]).await?;
         set.patch_server(0, json!({"opsState": IDLE})).await?;
         set.wait_states(&[]).await?;
-        set.wait("nothing is pending", |set| condition_of(set).is_none()).await?;
+        set.wait("nothing is pending", |set| pending(set).is_none()).await?;
         let resumed = "no server holds the scale-down back any more; it waited since ";
         namespace.said_often("GameServerSet", "game", resumed, 1).await?;
         Ok(())
     })
     .await
-}
-
-fn condition_of(set: &gamewarden_api::GameServerSet) -> Option<()> {
-    condition(&json!(set), "ScaleDownPending").map(drop)
 }
 
 #[tokio::test]

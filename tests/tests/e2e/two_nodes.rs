@@ -8,7 +8,7 @@ use gamewarden_tests::{
     Gss, Manifest, Namespace,
     cluster::nodes_are_ours,
     in_namespace,
-    node::{Node, TAINT},
+    node::{Node, TAINT, on, spread},
     wait,
 };
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod};
@@ -18,28 +18,13 @@ use serde_json::json;
 /// A number that nobody takes who adds a node for themselves.
 const NUMBER: u8 = 9;
 
-/// Servers that may go to the reserved node, and are spread. When a node is lost, the default is to wait five minutes until
-/// its pods are deleted; these do not wait.
-fn spread(replicas: u32) -> Result<Manifest> {
+/// When a node is lost, the default is to wait five minutes until its pods are deleted; these do not wait.
+fn spread_at_once(replicas: u32) -> Result<Manifest> {
     let lost = json!({"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
                       "tolerationSeconds": 0});
-    let labels = json!({"matchLabels": {"game.kruise.io/owner-gss": "game"}});
-    Ok(Manifest::plain("game", replicas)?.merge(json!({"gameServerTemplate": {"spec": {
-        "tolerations": [{"key": TAINT, "operator": "Exists"}, lost],
-        "terminationGracePeriodSeconds": 1,
-        "topologySpreadConstraints": [{
-            "topologyKey": "kubernetes.io/hostname",
-            "maxSkew": 1,
-            "whenUnsatisfiable": "ScheduleAnyway",
-            "labelSelector": labels,
-        }],
-    }}})))
-}
-
-/// Names of those that run on the node.
-fn on<'p>(pods: &'p BTreeMap<String, Pod>, node: &str) -> Vec<&'p str> {
-    let there = |pod: &Pod| pod.spec.as_ref().and_then(|s| s.node_name.as_deref()) == Some(node);
-    pods.iter().filter(|(_, pod)| there(pod)).map(|(name, _)| name.as_str()).collect()
+    let tolerations = json!([{"key": TAINT, "operator": "Exists"}, lost]);
+    Ok(spread(Manifest::plain("game", replicas)?)
+        .merge(json!({"gameServerTemplate": {"spec": {"tolerations": tolerations}}})))
 }
 
 #[tokio::test]
@@ -49,7 +34,7 @@ async fn servers_move_off_a_drained_node_and_a_lost_one_doubles_nothing() -> Res
     }
     let node = Node::add(NUMBER).await?;
     let result = in_namespace("two-nodes", async |namespace| {
-        let set = Gss::create(namespace, &spread(4)?).await?;
+        let set = Gss::create(namespace, &spread_at_once(4)?).await?;
         drained(namespace, &set, &node).await?;
         lost(namespace, &set, &node).await
     })

@@ -6,7 +6,19 @@
 //!   a prober          starts a last look, answers it at any time after that, or never; gives any verdict at any time
 //!   a person          writes opsState
 //!   players           join and leave
+//!   the API server    refuses the DELETE of a server that is committed
 //! ```
+//!
+//! Three servers have too many states for that. With them ([`Grain::Coarse`]) a step that touches one server alone is taken as
+//! soon as it is decided, and only commits and DELETEs, which depend on the others, come late:
+//!
+//! - A claim, a give-back, a missing answer or a withdrawal that comes late comes upon the object that it was decided on, or
+//!   fails. Nothing that happens to other servers meanwhile would have been otherwise had it come at once: to those behind it,
+//!   a server that is to be claimed is as much in the way as one that is.
+//! - The reads before a DELETE are one with it. That nothing goes wrong between them is a matter of one server, and is explored
+//!   with one and with two.
+//! - Any controller may take any commit for its own. So they need not be told apart, and none need be started again but to
+//!   forget what it meant to do.
 //!
 //! There is no time in it: whatever a controller decides, it decides once as if nothing had run out and once as if all had.
 //! So what holds here holds however long anybody stands still and however wrong clocks are. A write that has been overtaken
@@ -24,7 +36,7 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use objects::{Book, Choice, Object, Patch, Seen};
+use objects::{Book, Choice, Late, Object, Patch, Seen};
 use stateright::{Model, Property};
 
 use super::Phase;
@@ -45,6 +57,15 @@ enum Without {
     Order,
     /// The claim is not read again after the pod.
     Claim,
+}
+
+/// Which steps come late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Grain {
+    /// All of them.
+    Fine,
+    /// Commits and DELETEs.
+    Coarse,
 }
 
 /// What must not happen.
@@ -78,6 +99,8 @@ struct Server {
     /// The player has been there from before the last look began.
     stayed: bool,
     look: Option<Look>,
+    /// The API server has refused its DELETE a short while ago.
+    refused: bool,
     /// Those that were to go before it when it was committed, and still are: a bit for each.
     ahead: u8,
 }
@@ -135,6 +158,7 @@ struct Left {
     joins: u8,
     verdicts: u8,
     by_hand: u8,
+    refusals: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -152,9 +176,12 @@ enum Action {
     Leave(u8),
     Verdict { server: u8, idle: bool },
     ByHand { server: u8, ops_state: OpsState },
+    Refuse(u8),
+    Forget(u8),
     BeginLook(u8),
     AnswerLook(u8),
     Decide { controller: usize, choice: Choice },
+    Do(Choice),
     CarryOut(usize),
     Restart(usize),
 }
@@ -163,12 +190,13 @@ struct Removals {
     book: Mutex<Book>,
     servers: usize,
     left: Left,
+    grain: Grain,
     without: Without,
 }
 
 impl Removals {
-    fn new(servers: usize, replicas: usize, left: Left, without: Without) -> Self {
-        Self { book: Mutex::new(Book::new(servers, replicas)), servers, left, without }
+    fn new(servers: usize, replicas: usize, left: Left, grain: Grain, without: Without) -> Self {
+        Self { book: Mutex::new(Book::new(servers, replicas)), servers, left, grain, without }
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
@@ -177,27 +205,16 @@ impl Removals {
 
     /// What a controller may decide now, whatever its clock says of each claim.
     fn choices(&self, book: &mut Book, state: &State, controller: &Controller) -> Vec<Choice> {
-        let servers = state.servers.len();
+        let mut seen = vec![Vec::new()];
+        for (ordinal, server) in state.servers.iter().enumerate() {
+            let ways = self.ways(book, server.as_ref(), controller.ours & 1 << ordinal != 0);
+            let with = |before: Vec<Option<Seen>>| {
+                ways.iter().map(move |way| before.iter().copied().chain([*way]).collect()).collect::<Vec<_>>()
+            };
+            seen = seen.into_iter().flat_map(with).collect();
+        }
         let mut choices = Vec::new();
-        for late in 0u8..1 << servers {
-            let seen = |(ordinal, server): (usize, &Option<Server>)| {
-                let server = server.as_ref()?;
-                let claim = book.page(server.object).claim;
-                Some(Seen {
-                    object: server.object,
-                    ours: controller.ours & 1 << ordinal != 0,
-                    withdrawn: claim.is_some() && server.mark == Some(server.claim),
-                    late: late & 1 << ordinal != 0,
-                })
-            };
-            // There is nothing to be late with.
-            let claimed = |ordinal: usize| {
-                state.servers[ordinal].is_some_and(|server| book.page(server.object).claim.is_some())
-            };
-            if (0..servers).any(|ordinal| late & 1 << ordinal != 0 && !claimed(ordinal)) {
-                continue;
-            }
-            let seen: Vec<Option<Seen>> = state.servers.iter().enumerate().map(seen).collect();
+        for seen in seen {
             for choice in book.plan(&seen) {
                 if !choices.contains(&choice) {
                     choices.push(choice);
@@ -215,6 +232,51 @@ impl Removals {
         }
         choices
     }
+
+    /// What controllers may do of which it does not matter who does it, and what either that means to do nothing yet may
+    /// come to mean.
+    fn coarse_actions(&self, book: &mut Book, state: &State, actions: &mut Vec<Action>) {
+        let free = state.controllers.iter().position(|controller| controller.intent == Intent::Decide);
+        for choice in self.choices(book, state, &Controller::default()) {
+            match choice {
+                Choice::Write { commits: false, .. } | Choice::Withdraw { .. } => {
+                    actions.push(Action::Do(choice))
+                }
+                Choice::Write { commits: true, .. } | Choice::Delete { .. } => {
+                    actions.extend(free.map(|controller| Action::Decide { controller, choice }));
+                }
+            }
+        }
+        for (index, controller) in state.controllers.iter().enumerate() {
+            if controller.intent != Intent::Decide {
+                actions.extend([Action::CarryOut(index), Action::Restart(index)]);
+            }
+        }
+    }
+
+    /// How a controller may see a server.
+    fn ways(&self, book: &Book, server: Option<&Server>, ours: bool) -> Vec<Option<Seen>> {
+        let Some(server) = server else { return vec![None] };
+        let claim = book.page(server.object).claim;
+        let seen = Seen {
+            object: server.object,
+            ours,
+            withdrawn: claim.is_some() && server.mark == Some(server.claim),
+            refused: server.refused,
+            late: Late::No,
+        };
+        let Some(claim) = claim else { return vec![Some(seen)] };
+        let clocks: &[Late] = match claim.phase {
+            Phase::Claimed | Phase::Looked => &[Late::No, Late::Again, Late::TooOften],
+            Phase::Committed | Phase::Unanswered => &[Late::No, Late::Again],
+        };
+        let owners: &[bool] = match (self.grain, claim.phase) {
+            (Grain::Coarse, Phase::Committed) => &[true, false],
+            _ => &[ours],
+        };
+        let ways = clocks.iter().flat_map(|late| owners.iter().map(move |ours| (*late, *ours)));
+        ways.map(|(late, ours)| Some(Seen { late, ours, ..seen })).collect()
+    }
 }
 
 impl Model for Removals {
@@ -225,7 +287,16 @@ impl Model for Removals {
         let mut book = self.book();
         let server = |ordinal| {
             let object = book.idle(ordinal);
-            Some(Server { object, claim: 0, mark: None, player: false, stayed: false, look: None, ahead: 0 })
+            Some(Server {
+                object,
+                claim: 0,
+                mark: None,
+                player: false,
+                stayed: false,
+                look: None,
+                refused: false,
+                ahead: 0,
+            })
         };
         let servers = (0..self.servers).map(server).collect();
         vec![State { servers, controllers: Default::default(), left: self.left, wrong: None }]
@@ -253,13 +324,22 @@ impl Model for Removals {
                 };
                 actions.push(Action::ByHand { server: ordinal, ops_state: other });
             }
-            let asked = book.page(server.object).claim.is_some_and(|claim| claim.phase == Phase::Claimed);
-            if asked && server.look.is_none_or(|look| look.claim != server.claim) {
+            let is = |phase| book.page(server.object).claim.is_some_and(|claim| claim.phase == phase);
+            if server.refused {
+                actions.push(Action::Forget(ordinal));
+            } else if state.left.refusals > 0 && is(Phase::Committed) {
+                actions.push(Action::Refuse(ordinal));
+            }
+            if is(Phase::Claimed) && server.look.is_none_or(|look| look.claim != server.claim) {
                 actions.push(Action::BeginLook(ordinal));
             }
             if server.look.is_some_and(|look| look.idle.is_some()) {
                 actions.push(Action::AnswerLook(ordinal));
             }
+        }
+        if self.grain == Grain::Coarse {
+            self.coarse_actions(&mut book, state, actions);
+            return;
         }
         for (index, controller) in state.controllers.iter().enumerate() {
             if controller.intent == Intent::Decide {
@@ -297,6 +377,11 @@ impl Model for Removals {
                 state.left.by_hand = used(state.left.by_hand);
                 state.put(self, book, server, object);
             }
+            Action::Refuse(server) => {
+                state.left.refusals = used(state.left.refusals);
+                state.server(server)?.refused = true;
+            }
+            Action::Forget(server) => state.server(server)?.refused = false,
             Action::BeginLook(server) => {
                 let server = state.server(server)?;
                 server.look = Some(Look { claim: server.claim, idle: Some(!server.player) });
@@ -309,11 +394,20 @@ impl Model for Removals {
                 seen.look = Some(Look { idle: None, ..look });
                 state.put(self, book, server, object);
             }
-            Action::Decide { controller, choice } => state.decide(self, book, controller, choice)?,
-            Action::CarryOut(controller) => state.carry_out(self, book, controller)?,
+            Action::Decide { controller, choice } => {
+                state.controllers[controller].intent = state.intent(self, book, choice)?;
+            }
+            Action::Do(choice) => {
+                let intent = state.intent(self, book, choice)?;
+                state.carry_out(self, book, intent, None)?;
+            }
+            Action::CarryOut(controller) => {
+                let intent = std::mem::take(&mut state.controllers[controller].intent);
+                state.carry_out(self, book, intent, Some(controller))?;
+            }
             Action::Restart(controller) => state.controllers[controller] = Controller::default(),
         }
-        state.settle(book);
+        state.settle(self, book);
         (state != *before).then_some(state)
     }
 

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 
 use crate::{
     GameServer, GameServerSet, names,
-    quality::{Input, Looked, Outcome, Verdict, decide, looked},
-    removal::{Claim, Phase, turned_patch},
-    set::{Snapshot, plan, revision},
+    quality::{Input, Looked, Outcome, Reply, Verdict, decide, looked},
+    removal::{Claim, Phase, looked_patch, turned_patch},
+    set::{Refusal, Refused, Snapshot, plan, revision},
     types::OpsState,
 };
 
@@ -52,8 +52,21 @@ pub(super) struct Seen {
     pub(super) object: Object,
     pub(super) ours: bool,
     pub(super) withdrawn: bool,
-    /// Its clock says that whatever has a time is past it.
-    pub(super) late: bool,
+    /// The API server has refused its DELETE, and it is left alone for that.
+    pub(super) refused: bool,
+    /// What its clock says of the claim.
+    pub(super) late: Late,
+}
+
+/// What a clock may say of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Late {
+    /// Nothing has run out.
+    No,
+    /// Everything has.
+    Again,
+    /// It has again and again.
+    TooOften,
 }
 
 /// Something that the plan does.
@@ -143,21 +156,23 @@ impl Book {
     }
 
     fn ask(&mut self, seen: &[Option<Seen>]) -> Vec<Choice> {
-        let (mut servers, mut pods, mut ours) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut servers, mut pods, mut ours, mut refused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (seen, pod) in seen.iter().zip(&self.pods) {
             let Some(seen) = seen else { continue };
             let mut server = self.page(seen.object).server.clone();
             server.metadata.resource_version = Some(NEW.into());
             let claim = Claim::any(&server);
-            if let Some(mut claim) = claim.clone().filter(|_| seen.late) {
+            if let Some(mut claim) = claim.clone().filter(|_| seen.late != Late::No) {
                 claim.since = T - HOUR;
                 claim.due = claim.due.map(|_| T - HOUR);
+                claim.again = if seen.late == Late::TooOften { u32::MAX } else { 0 };
                 annotate(&mut server, &claim);
             }
             let mut pod = pod.clone();
             if let Some(claim) = claim.as_ref().filter(|_| seen.withdrawn) {
                 pod.metadata.annotations = Some([(names::WITHDRAWN.to_owned(), claim.id.clone())].into());
             }
+            refused.extend(pod.metadata.uid.clone().filter(|_| seen.refused));
             ours.extend(claim.filter(|_| seen.ours).map(|claim| claim.id));
             servers.push(server);
             pods.push(pod);
@@ -169,19 +184,19 @@ impl Book {
             budgets: &[],
             removed: &|_| false,
             committed: &|claim| ours.iter().any(|id| id == claim),
+            refused: &|uid| refused.iter().any(|pod| pod == uid).then(refusal),
             now: T,
         });
         let removals = plan.removals;
         let mut choices = Vec::new();
         for turn in removals.turns {
-            let (server, commits) = (ordinal(&turn.name), turn.commits.is_some());
             let patch = self.patch(turn.patch);
-            choices.push(Choice::Write { server, patch, commits });
+            choices.push(Choice::Write { server: ordinal(&turn.name), patch, commits: false });
         }
-        // The controller commits when all else is written, and not where that fails.
-        let only = |commits: bool| move |choice: &&Choice| matches!(choice, Choice::Write { commits: c, .. } if *c == commits);
-        if !removals.withdraw.is_empty() || choices.iter().any(|choice| only(false)(&choice)) {
-            choices.retain(|choice| only(false)(&choice));
+        // The controller commits when all else is written, or refused; not where something could not be withdrawn.
+        if let Some(commit) = removals.commit.filter(|_| removals.withdraw.is_empty()) {
+            let patch = self.patch(commit.turn.patch);
+            choices.push(Choice::Write { server: ordinal(&commit.turn.name), patch, commits: true });
         }
         choices.extend(removals.withdraw.iter().map(|w| Choice::Withdraw { server: ordinal(&w.name) }));
         choices.extend(removals.delete.iter().map(|d| Choice::Delete { server: ordinal(&d.name) }));
@@ -234,11 +249,12 @@ impl Book {
         let page = self.page(object).clone();
         let (result, uid) = (String::new(), pod_uid(&page.server));
         let outcome = if idle { Outcome::Success { result } } else { Outcome::Failure { result } };
-        let after = match looked(&self.set.spec.service_qualities, QUALITY, outcome, &page.server, &uid, T) {
+        let reply = Reply { outcome, timed_out: false };
+        let after = match looked(&self.set.spec.service_qualities, QUALITY, reply, &page.server, &uid, T) {
             Looked::Differs(decision) => self.merge(object, &decision.patch),
             Looked::Same if same && page.claim.is_some_and(|claim| claim.phase == Phase::Claimed) => {
-                let patch =
-                    Claim::any(&page.server).and_then(|c| turned_patch(&page.server, &c, Phase::Looked, T));
+                let patch = Claim::any(&page.server)
+                    .and_then(|claim| looked_patch(&page.server, &claim, SignedDuration::ZERO));
                 self.merge(object, &patch.unwrap())
             }
             Looked::Same | Looked::NoAnswer(_) => object,
@@ -304,6 +320,7 @@ impl Book {
             due: claim.due.map(|_| T + HOUR),
             generation: Some(1),
             tries: 0,
+            again: 0,
             ..claim
         });
         if let Some(claim) = &claim {
@@ -318,6 +335,10 @@ impl Book {
             next
         })
     }
+}
+
+fn refusal() -> Refusal {
+    Refusal { what: Refused::Delete, words: String::new(), until: T + HOUR }
 }
 
 fn annotate(server: &mut GameServer, claim: &Claim) {

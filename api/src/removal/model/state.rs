@@ -1,6 +1,6 @@
 //! What the controllers' steps make of a state, and what the API server accepts.
 
-use super::{Book, Choice, Go, Intent, Look, Next, Object, Removals, Server, State, Without, Wrong};
+use super::{Book, Choice, Go, Grain, Intent, Look, Next, Object, Removals, Server, State, Without, Wrong};
 use crate::{removal::Phase, types::OpsState};
 
 impl State {
@@ -59,8 +59,9 @@ impl State {
     /// When the turn of a server comes: WaitToBeDeleted first, who did not answer after all others of its state, then the
     /// highest ordinal. Said here once more, as the plan is not to be its own judge.
     fn turn(&self, book: &Book, ordinal: u8) -> Option<(u8, bool, u8)> {
-        let page = book.page(self.servers[usize::from(ordinal)]?.object);
-        let silent = page.claim.is_some_and(|claim| claim.phase == Phase::Unanswered);
+        let server = self.servers[usize::from(ordinal)]?;
+        let page = book.page(server.object);
+        let silent = server.refused || page.claim.is_some_and(|claim| claim.phase == Phase::Unanswered);
         let rank = match page.ops_state {
             OpsState::WaitToBeDeleted => 0,
             OpsState::None => 1,
@@ -104,15 +105,9 @@ impl State {
         }
     }
 
-    /// A controller reads everything and decides what to do next.
-    pub(super) fn decide(
-        &mut self,
-        model: &Removals,
-        book: &mut Book,
-        controller: usize,
-        choice: Choice,
-    ) -> Option<()> {
-        let intent = match choice {
+    /// What a controller means to do that has read everything and decided on this.
+    pub(super) fn intent(&mut self, model: &Removals, book: &mut Book, choice: Choice) -> Option<Intent> {
+        Some(match choice {
             Choice::Write { server, patch, commits } => {
                 let claim = self.server(server)?.claim;
                 let ahead = if commits { self.before(book, server) } else { 0 };
@@ -126,14 +121,17 @@ impl State {
                 let go = Go { server: ordinal, claim: server.claim, look, ahead: server.ahead };
                 Intent::Delete { go, next: Next::ReadPod }
             }
-        };
-        self.controllers[controller].intent = intent;
-        Some(())
+        })
     }
 
-    /// It does what it has decided.
-    pub(super) fn carry_out(&mut self, model: &Removals, book: &mut Book, index: usize) -> Option<()> {
-        let intent = std::mem::take(&mut self.controllers[index].intent);
+    /// It does what it has decided. `by`: who, where that matters.
+    pub(super) fn carry_out(
+        &mut self,
+        model: &Removals,
+        book: &mut Book,
+        intent: Intent,
+        by: Option<usize>,
+    ) -> Option<()> {
         match intent {
             Intent::Decide => return None,
             Intent::Write { server: ordinal, patch, claim, commits, ahead } => {
@@ -159,7 +157,9 @@ impl State {
                     for controller in &mut self.controllers {
                         controller.ours &= !(1 << ordinal);
                     }
-                    self.controllers[index].ours |= 1 << ordinal;
+                    if let Some(by) = by.filter(|_| model.grain == Grain::Fine) {
+                        self.controllers[by].ours |= 1 << ordinal;
+                    }
                 }
             }
             Intent::Withdraw { server, claim } => {
@@ -168,16 +168,22 @@ impl State {
                     self.pod_was_written(server);
                 }
             }
+            // All reads at once: what does not stand does not go.
+            Intent::Delete { go, next: Next::ReadPod } if model.grain == Grain::Coarse => {
+                if self.stands(book, go) && self.server(go.server)?.mark != Some(go.claim) {
+                    self.carry_out(model, book, Intent::Delete { go, next: Next::Delete }, by)?;
+                }
+            }
             Intent::Delete { go, next: Next::ReadPod } => {
                 let withdrawn = self.server(go.server)?.mark == Some(go.claim);
                 if !withdrawn || model.without == Without::Mark {
                     let next = if model.without == Without::Claim { Next::Delete } else { Next::ReadServer };
-                    self.controllers[index].intent = Intent::Delete { go, next };
+                    self.means(by, Intent::Delete { go, next });
                 }
             }
             Intent::Delete { go, next: Next::ReadServer } => {
                 if self.stands(book, go) {
-                    self.controllers[index].intent = Intent::Delete { go, next: Next::Delete };
+                    self.means(by, Intent::Delete { go, next: Next::Delete });
                 }
             }
             Intent::Delete { go, next: Next::Delete } => {
@@ -193,6 +199,12 @@ impl State {
             }
         }
         Some(())
+    }
+
+    fn means(&mut self, by: Option<usize>, intent: Intent) {
+        if let Some(by) = by {
+            self.controllers[by].intent = intent;
+        }
     }
 
     /// The commit stands on the GameServer.
@@ -218,7 +230,7 @@ impl State {
     }
 
     /// Forgets what makes no difference any more.
-    pub(super) fn settle(&mut self, book: &Book) {
+    pub(super) fn settle(&mut self, model: &Removals, book: &Book) {
         let before: Vec<u8> = self.ordinals().map(|ordinal| self.before(book, ordinal)).collect();
         let gone = |ordinal: u8| self.servers[usize::from(ordinal)].is_none();
         for controller in &mut self.controllers {
@@ -245,9 +257,48 @@ impl State {
             let over = |look: &Look| look.idle.is_none() && !(asked && look.claim == name);
             server.look = server.look.filter(|look| !over(look));
         }
+        if model.without == Without::Nothing || model.grain == Grain::Coarse {
+            self.settle_more(book);
+        }
         // Neither is the first.
         self.controllers.sort();
         self.rename(book);
         self.controllers.sort();
+    }
+
+    /// The same of what makes none in a protocol that is whole: what the reads before a DELETE are sure to find out, who was
+    /// there when an earlier claim was looked at, and a withdrawal that nobody will ask for.
+    fn settle_more(&mut self, book: &Book) {
+        for controller in &mut self.controllers {
+            let (server, claim) = match controller.intent {
+                Intent::Write { server, claim, commits: true, .. } => (server, claim),
+                Intent::Delete { go, next: Next::ReadPod | Next::ReadServer } => (go.server, go.claim),
+                _ => continue,
+            };
+            let seen = self.servers[usize::from(server)];
+            let current = seen.filter(|seen| book.page(seen.object).claim.is_some() && seen.claim == claim);
+            if current.is_none_or(|seen| seen.mark == Some(claim)) {
+                controller.intent = Intent::Decide;
+            }
+        }
+        let controllers = self.controllers;
+        let is_asked_for = |ordinal: usize, mark: u8| {
+            controllers.iter().any(|controller| match controller.intent {
+                Intent::Delete { go, .. } => usize::from(go.server) == ordinal && go.claim == mark,
+                _ => false,
+            })
+        };
+        for (ordinal, server) in self.servers.iter_mut().enumerate() {
+            let Some(server) = server else { continue };
+            let claim = book.page(server.object).claim;
+            let current = claim.is_some().then_some(server.claim);
+            server.mark = server.mark.filter(|mark| Some(*mark) == current || is_asked_for(ordinal, *mark));
+            let begun = server.look.is_some_and(|look| look.claim == server.claim);
+            server.stayed &= claim.is_some_and(|claim| match claim.phase {
+                Phase::Claimed => begun,
+                Phase::Looked | Phase::Committed => claim.look,
+                Phase::Unanswered => false,
+            });
+        }
     }
 }

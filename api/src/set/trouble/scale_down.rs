@@ -10,26 +10,19 @@ use crate::{
     scale::ScalePlan,
 };
 
-/// Who holds a scale-down back: those in use, where they are protected, and those that could not be asked whether they
-/// still are not.
+/// Who holds a scale-down back: those that the API server does not let go; those in use, where they are protected; and those
+/// that could not be asked whether they still are not.
 pub(in super::super) fn scale_down(
     snapshot: &Snapshot<'_>,
     roster: &Roster<'_>,
     plan: &ScalePlan,
 ) -> Option<Trouble> {
     let name = |ordinal: u32| names::server_name(snapshot.name(), ordinal);
-    let kept: Vec<String> = plan.kept.iter().map(|leave| name(leave.ordinal)).collect();
-    if !kept.is_empty() {
-        return Some(Trouble {
-            kind: Kind::ScaleDownPending,
-            reason: reason::PROTECTED,
-            servers: kept,
-            what: "to be removed, and may be in use".into(),
-            words: String::new(),
-            advice: "they go when their opsState is WaitToBeDeleted or Kill; annotation gamewarden.dev/allow-removal: \
-                     \"true\" on a GameServer lets it go before that",
-        });
-    }
+    let refusals = plan.remove.iter().filter_map(|leave| {
+        let refusal = roster.members.get(&leave.ordinal)?.refusal.as_ref()?;
+        Some((name(leave.ordinal), refusal.words.clone()))
+    });
+    let (refused, words): (Vec<String>, Vec<String>) = refusals.unzip();
     // Also while they are asked again: until they answer nothing has changed.
     let unanswered = |ordinal: &u32| {
         let claim = roster.members.get(ordinal).and_then(|member| member.claim.as_ref());
@@ -37,14 +30,45 @@ pub(in super::super) fn scale_down(
             claim.phase == Phase::Unanswered || (claim.tries > 0 && claim.phase == Phase::Claimed)
         })
     };
-    let silent: Vec<String> =
-        plan.remove.iter().map(|leave| leave.ordinal).filter(unanswered).map(name).collect();
-    (!silent.is_empty()).then(|| Trouble {
+    let silent = plan.remove.iter().map(|leave| leave.ordinal).filter(unanswered).map(name);
+    let silent: Vec<String> = silent.filter(|server| !refused.contains(server)).collect();
+    let kept: Vec<String> = plan.kept.iter().map(|leave| name(leave.ordinal)).collect();
+    let trouble = |reason, servers, what: &str, advice| Trouble {
         kind: Kind::ScaleDownPending,
-        reason: reason::NO_ANSWER,
-        servers: silent,
-        what: "to be removed, and could not be asked whether that is still right".into(),
+        reason,
+        servers,
+        what: what.to_owned(),
         words: String::new(),
-        advice: "they are asked again; look at their probes and nodes, or set their opsState to Kill",
-    })
+        advice,
+    };
+    let refused = Trouble {
+        words: words.into_iter().next().unwrap_or_default(),
+        ..trouble(
+            reason::REFUSED,
+            refused,
+            "to be removed, and the API server refuses it",
+            "it is tried again; look at the webhook or policy that says so",
+        )
+    };
+    let kept = trouble(
+        reason::PROTECTED,
+        kept,
+        "to be removed, and may be in use",
+        "they go when their opsState is WaitToBeDeleted or Kill; annotation gamewarden.dev/allow-removal: \"true\" on a \
+         GameServer lets it go before that",
+    );
+    let silent = trouble(
+        reason::NO_ANSWER,
+        silent,
+        "to be removed, and could not be asked whether that is still right",
+        "they are asked again; look at their probes and nodes, or set their opsState to Kill",
+    );
+    let mut all = [refused, kept, silent].into_iter().filter(|trouble| !trouble.servers.is_empty());
+    let mut first = all.next()?;
+    // One condition names all who hold it back, with the reason of the first.
+    let others: Vec<String> = all.map(|other| other.headline()).collect();
+    if !others.is_empty() {
+        first.what.push_str(&format!(" ({})", others.join("; ")));
+    }
+    Some(first)
 }

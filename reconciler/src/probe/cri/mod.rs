@@ -105,10 +105,10 @@ impl Cri {
             Err(answer) => return answer,
         };
         if let Some(resident) = &self.resident
-            && let Some(outcome) = resident.probe(&self.runtime, id, command, timeout).await
+            && let Some(answer) = resident.probe(&self.runtime, id, command, timeout).await
         {
             self.metrics.ran(WayLabel::Resident);
-            return Answer::of(outcome);
+            return answer;
         }
         self.metrics.ran(WayLabel::ExecSync);
         sync::probe(&self.runtime, id, command, timeout, self.patience).await

@@ -6,15 +6,19 @@
 
 use std::time::Duration;
 
-use futures::FutureExt;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use gamewarden_api::quality::Outcome;
+use tokio::time::sleep;
 
 use super::{
     Runtime,
     runtime_v1::{ExecSyncRequest, VersionRequest},
     words,
 };
-use crate::probe::Answer;
+use crate::probe::{Answer, Hanging};
+
+/// How often a command that hangs is looked after.
+const EVERY: Duration = Duration::from_secs(1);
 
 /// How long a runtime is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -46,16 +50,33 @@ pub(super) async fn probe(
         cmd: command.to_vec(),
         timeout: i64::try_from(seconds).unwrap_or(i64::MAX),
     };
+    let told = Duration::from_secs(seconds);
     let mut called = runtime.clone();
     let mut call = async move { called.exec_sync(request).await }.boxed();
     match tokio::time::timeout(timeout + patience.beyond, &mut call).await {
-        Ok(Ok(response)) => words::ended(&response.into_inner(), seconds),
-        Ok(Err(status)) => words::refused(&status, seconds),
+        Ok(Ok(response)) => words::ended(&response.into_inner(), told),
+        Ok(Err(status)) => words::refused(&status, told),
         Err(_) if alive(runtime, patience.alive).await => {
-            Answer { outcome: words::timed_out(seconds), hanging: Some(call.map(drop).boxed()), gone: false }
+            let hanging = hanging(call.map(drop).boxed(), runtime.clone(), patience.alive);
+            Answer { hanging: Some(hanging), ..Answer::none_within(told) }
         }
+        // Hanging up ends the command, as soon as the runtime listens again.
         Err(_) => Answer::of(Outcome::Unknown { reason: words::SILENT.to_owned() }),
     }
+}
+
+/// Looks after a call that does not end: a runtime that has stopped meanwhile is no fault of the command.
+fn hanging(call: BoxFuture<'static, ()>, runtime: Runtime, within: Duration) -> Hanging {
+    let looked_after = stream::unfold((call, runtime), move |(mut call, runtime)| async move {
+        tokio::select! {
+            biased;
+            () = &mut call => return None,
+            () = sleep(EVERY) => {}
+        }
+        let reached = alive(&runtime, within).await;
+        Some((reached, (call, runtime)))
+    });
+    looked_after.boxed()
 }
 
 /// The timeout as the runtime takes it. 0 would be none.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use futures::StreamExt;
 use gamewarden_api::{quality::Outcome, schedule::Handler};
 use tonic::{Code, Status};
 
@@ -163,8 +164,30 @@ async fn a_call_that_does_not_end_is_the_commands_fault_where_the_runtime_lives(
     let runtime = TestRuntime::new(|_| pending());
     let cri = impatient(&runtime, Duration::from_secs(60));
     let answer = cri.probe(&target(), &command(), Duration::from_millis(10)).await;
-    assert!(answer.hanging.is_some());
-    assert_eq!(answer.outcome, failure("timed out after 1s"));
+    assert_eq!((answer.outcome, answer.timed_out), (failure("timed out after 1s"), true));
+    assert_eq!(answer.hanging.unwrap().next().await, Some(true));
+}
+
+#[tokio::test]
+async fn a_runtime_that_stops_under_a_command_that_hangs_is_told_from_the_commands_fault() {
+    let runtime = TestRuntime::new(|_| pending());
+    // Its first answer may take as long as it likes on a busy machine; the one that never comes is not waited for long.
+    let cri = impatient(&runtime, Duration::from_secs(2));
+    let answer = cri.probe(&target(), &command(), Duration::from_millis(10)).await;
+    let mut hanging = answer.hanging.unwrap();
+    runtime.hangs();
+    assert_eq!(hanging.next().await, Some(false));
+}
+
+#[tokio::test]
+async fn a_call_that_ends_after_all_hangs_no_more() {
+    let runtime = TestRuntime::new(|_| async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        Ok(printed("late"))
+    });
+    let cri = impatient(&runtime, Duration::from_secs(60));
+    let answer = cri.probe(&target(), &command(), Duration::from_millis(10)).await;
+    assert_eq!(answer.hanging.unwrap().next().await, None);
 }
 
 #[tokio::test]
@@ -173,6 +196,6 @@ async fn a_runtime_that_hangs_says_nothing_of_the_server() {
     runtime.hangs();
     let cri = impatient(&runtime, Duration::from_millis(10));
     let answer = cri.probe(&target(), &command(), Duration::from_millis(10)).await;
-    assert!(answer.hanging.is_none());
+    assert!(answer.hanging.is_none() && !answer.timed_out);
     assert_eq!(answer.outcome, unknown("the container runtime does not answer"));
 }

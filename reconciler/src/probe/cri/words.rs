@@ -9,6 +9,8 @@
 //! | cannot run the command | an error with runc's words | an error with runc's words, its quotes escaped |
 //! | too much output | 16 MiB kept (1.6.0 to 1.6.5: all), and an error as the answer is too large to send | 16 MiB kept |
 
+use std::time::Duration;
+
 use gamewarden_api::quality::{Outcome, result_text};
 use tonic::{Code, Status};
 
@@ -22,15 +24,16 @@ pub(super) const SILENT: &str = "the container runtime does not answer";
 const NO_EXIT_CODE: i32 = -1;
 
 /// The answer that the end of a command stands for.
-pub(super) fn ended(response: &ExecSyncResponse, timeout: u64) -> Answer {
+pub(super) fn ended(response: &ExecSyncResponse, timeout: Duration) -> Answer {
     let ExecSyncResponse { stdout, stderr, exit_code } = response;
-    Answer::of(match *exit_code {
-        NO_EXIT_CODE if stderr.starts_with(b"command timed out") => timed_out(timeout),
-        NO_EXIT_CODE => Outcome::Unknown {
-            reason: format!("the command has no exit code: {}", result_text(false, stdout, stderr)),
-        },
-        code => exited(code, stdout, stderr),
-    })
+    match *exit_code {
+        NO_EXIT_CODE if stderr.starts_with(b"command timed out") => Answer::none_within(timeout),
+        NO_EXIT_CODE => {
+            let said = result_text(false, stdout, stderr);
+            Answer::of(Outcome::Unknown { reason: format!("the command has no exit code: {said}") })
+        }
+        code => Answer::of(exited(code, stdout, stderr)),
+    }
 }
 
 /// The outcome of a command that ended with this exit code.
@@ -41,12 +44,12 @@ pub(super) fn exited(code: i32, stdout: &[u8], stderr: &[u8]) -> Outcome {
 }
 
 /// The answer that an error stands for.
-pub(super) fn refused(status: &Status, timeout: u64) -> Answer {
+pub(super) fn refused(status: &Status, timeout: Duration) -> Answer {
     let message = status.message();
     // CRI-O quotes the log line that runc wrote.
     let plain = message.replace("\\\"", "\"");
     if is_timeout(message) {
-        Answer::of(timed_out(timeout))
+        Answer::none_within(timeout)
     } else if is_too_much(status) {
         let result = format!("printed more than {} KiB", MAX_ANSWER / 1024);
         Answer::of(Outcome::Failure { result })
@@ -55,11 +58,6 @@ pub(super) fn refused(status: &Status, timeout: u64) -> Answer {
     } else {
         Answer { gone: is_gone(status, &plain), ..Answer::of(Outcome::Unknown { reason: why(status) }) }
     }
-}
-
-/// The outcome of a command that did not end within so many seconds.
-pub(super) fn timed_out(seconds: u64) -> Outcome {
-    Outcome::Failure { result: format!("timed out after {seconds}s") }
 }
 
 /// Why the runtime could not be asked, for people.

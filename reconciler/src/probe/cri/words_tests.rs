@@ -1,5 +1,7 @@
 use super::*;
 
+const TIMEOUT: Duration = Duration::from_secs(3);
+
 fn success(result: &str) -> Outcome {
     Outcome::Success { result: result.to_owned() }
 }
@@ -30,8 +32,9 @@ fn the_commands_own_end_is_the_answer() {
         ),
     ] {
         let response = ExecSyncResponse { stdout: stdout.into(), stderr: stderr.into(), exit_code };
-        let answer = ended(&response, 3);
-        assert_eq!((answer.outcome, answer.gone), (expected, false), "{what}");
+        let answer = ended(&response, TIMEOUT);
+        let timed_out = expected == failure("timed out after 3s");
+        assert_eq!((answer.outcome, answer.timed_out, answer.gone), (expected, timed_out, false), "{what}");
     }
 }
 
@@ -208,7 +211,8 @@ fn errors() -> Vec<(&'static str, Code, &'static str, Outcome, bool)> {
 #[test]
 fn what_a_runtime_says_instead_is_told_apart() {
     for (what, code, message, outcome, gone) in errors() {
-        let answer = refused(&Status::new(code, message), 3);
-        assert_eq!((answer.outcome, answer.gone), (outcome, gone), "{what}");
+        let answer = refused(&Status::new(code, message), TIMEOUT);
+        let timed_out = outcome == failure("timed out after 3s");
+        assert_eq!((answer.outcome, answer.timed_out, answer.gone), (outcome, timed_out, gone), "{what}");
     }
 }

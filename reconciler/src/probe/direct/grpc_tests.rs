@@ -21,7 +21,7 @@ use super::{
 };
 
 async fn ask(at: &Endpoint, service: &str) -> Outcome {
-    Direct::new().unwrap().grpc(at, service, Duration::from_secs(1)).await
+    Direct::new().unwrap().grpc(at, service, Duration::from_secs(1)).await.outcome
 }
 
 fn failure(result: &str) -> Outcome {

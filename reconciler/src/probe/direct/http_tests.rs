@@ -29,7 +29,7 @@ async fn ask(get: &HttpGet) -> Outcome {
 }
 
 async fn ask_within(get: &HttpGet, seconds: u64) -> Outcome {
-    Direct::new().unwrap().http(get, Duration::from_secs(seconds)).await
+    Direct::new().unwrap().http(get, Duration::from_secs(seconds)).await.outcome
 }
 
 fn success(result: &str) -> Outcome {

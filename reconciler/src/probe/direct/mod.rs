@@ -39,6 +39,7 @@ use gamewarden_api::{
 use rustls::ClientConfig;
 use tokio::time::{Instant, timeout};
 
+use super::Answer;
 use lookup::Lookup;
 
 /// How we name ourselves to servers.
@@ -61,17 +62,17 @@ impl Direct {
     }
 
     /// Sends the request and follows redirects on the same host.
-    pub(super) async fn http(&self, get: &HttpGet, limit: Duration) -> Outcome {
+    pub(super) async fn http(&self, get: &HttpGet, limit: Duration) -> Answer {
         self.within(&get.at.host, limit, |addresses| http::ask(get, addresses, &self.tls)).await
     }
 
     /// Connects.
-    pub(super) async fn tcp(&self, at: &Endpoint, limit: Duration) -> Outcome {
+    pub(super) async fn tcp(&self, at: &Endpoint, limit: Duration) -> Answer {
         self.within(&at.host, limit, |addresses| tcp::ask(at.port, addresses)).await
     }
 
     /// Asks the health service about `service`.
-    pub(super) async fn grpc(&self, at: &Endpoint, service: &str, limit: Duration) -> Outcome {
+    pub(super) async fn grpc(&self, at: &Endpoint, service: &str, limit: Duration) -> Answer {
         self.within(&at.host, limit, |addresses| grpc::ask(at, service, addresses, limit)).await
     }
 
@@ -81,20 +82,20 @@ impl Direct {
         host: &Host,
         limit: Duration,
         ask: impl FnOnce(Vec<IpAddr>) -> F,
-    ) -> Outcome {
+    ) -> Answer {
         let started = Instant::now();
         let addresses = match timeout(limit, self.lookup.addresses(host)).await {
             Ok(Ok(addresses)) => addresses,
-            Ok(Err(reason)) => return Outcome::Unknown { reason },
+            Ok(Err(reason)) => return Answer::of(Outcome::Unknown { reason }),
             Err(_) => {
                 let reason = format!("host {host} could not be looked up within {}s", limit.as_secs());
-                return Outcome::Unknown { reason };
+                return Answer::of(Outcome::Unknown { reason });
             }
         };
         let left = limit.saturating_sub(started.elapsed());
         match timeout(left, ask(addresses)).await {
-            Ok(outcome) => outcome,
-            Err(_) => failure(format!("timed out after {}s", limit.as_secs())),
+            Ok(outcome) => Answer::of(outcome),
+            Err(_) => Answer::none_within(limit),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
 };
 
 async fn ask(at: &Endpoint) -> Outcome {
-    Direct::new().unwrap().tcp(at, Duration::from_secs(1)).await
+    Direct::new().unwrap().tcp(at, Duration::from_secs(1)).await.outcome
 }
 
 #[tokio::test]

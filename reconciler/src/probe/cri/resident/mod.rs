@@ -30,7 +30,6 @@ use std::{
     time::Duration,
 };
 
-use gamewarden_api::quality::Outcome;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use self::{
@@ -43,6 +42,7 @@ use super::{
     metrics::{Metrics, OpenedLabel},
     words,
 };
+use crate::probe::Answer;
 
 /// How long it may take until a shell has answered. It is no part of a probe's timeout.
 const OPEN: Duration = Duration::from_secs(5);
@@ -73,7 +73,7 @@ impl Resident {
         id: &str,
         command: &[String],
         limit: Duration,
-    ) -> Option<Outcome> {
+    ) -> Option<Answer> {
         if !script::fits(command) {
             return None;
         }
@@ -94,8 +94,8 @@ impl Resident {
         taken.session = session.is_clean().then_some(session);
         match ran {
             Ran::Exited { code, .. } if NOT_STARTED.contains(&code) => None,
-            Ran::Exited { code, stdout, stderr } => Some(words::exited(code, &stdout, &stderr)),
-            Ran::TimedOut => Some(words::timed_out(limit.as_secs())),
+            Ran::Exited { code, stdout, stderr } => Some(Answer::of(words::exited(code, &stdout, &stderr))),
+            Ran::TimedOut => Some(Answer::none_within(limit)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a session prints: the output of a command and the line with the mark that ends it, cut apart.
 
-use crate::probe::exec::KEPT;
+use crate::probe::exec_stream::KEPT;
 
 /// Longest exit code with its line end.
 const MAX_REST: usize = 8;
