@@ -110,7 +110,10 @@ impl Targets {
         let mut changed = Changed::default();
         self.sync_sets(sets, &mut changed);
         let mut alive: HashSet<Arc<str>> = HashSet::with_capacity(self.pods.len());
-        for pod in pods.state().into_iter().filter(|pod| !self.others.probe(pod)) {
+        for pod in pods.state() {
+            if self.others.probe(&pod) {
+                continue;
+            }
             let Some((uid, set)) = pod.metadata.uid.clone().zip(owner(&pod, &self.sets)) else {
                 continue;
             };

@@ -20,7 +20,7 @@ use super::{
     script,
     session::{End, Event, Lost, Pipe, Ran, Session},
 };
-use crate::probe::exec::KEPT;
+use crate::probe::exec_stream::KEPT;
 
 /// How long anything here may take on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -212,36 +212,6 @@ async fn a_command_finds_what_it_finds_elsewhere() {
             let code_there = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap();
             let expected = exited(code_there, str::from_utf8(&elsewhere.stdout).unwrap(), "");
             let ran = fixture.run(&["/bin/sh", "-c", &code]).await;
-            assert_eq!(ran, expected, "{:?}: {code}", fixture.shell);
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_command_finds_what_it_finds_elsewhere() {
-    for mut fixture in Fixture::each().await {
-        for code in [
-            "kill -INT $$; echo ignored",
-            "kill -QUIT $$; echo ignored",
-            "kill -PIPE $$; echo ignored",
-            "kill -HUP $$; echo ignored",
-            "kill -TERM $$; echo ignored",
-            "grep -e ^Sig -e ^Cap -e ^Cpus_allowed: /proc/self/status",
-            "for n in 3 4 5 6 7 8 9; do if [ -e /proc/$$/fd/$n ]; then echo $n; fi; done",
-            "ulimit -a; umask",
-        ] {
-            let code = format!("ulimit -c 0; {code}");
-            // Whoever runs the tests may ignore signals, and have files open.
-            let elsewhere =
-                Command::new("sh").args(["-c", &code]).stdin(Stdio::null()).output().await.unwrap();
-            let status = elsewhere.status;
-            let code_there = status.code().or_else(|| status.signal().map(|number| 128 + number)).unwrap();
-            let expected = exited(code_there, str::from_utf8(&elsewhere.stdout).unwrap(), "");
-            // busybox takes itself for sh.
-            let ran = match fixture.shell[0] {
-                "busybox" => fixture.run(&["dash", "-c", &code]).await,
-                _ => fixture.sh(&code).await,
-            };
             assert_eq!(ran, expected, "{:?}: {code}", fixture.shell);
         }
     }
