@@ -20,7 +20,7 @@ enum Commands {
     /// The API server, anywhere.
     Api(ExecProber),
     /// The runtime of this node, on this node.
-    Node(Cri),
+    Node(Box<Cri>),
 }
 
 impl Probers {
@@ -37,7 +37,7 @@ impl Probers {
     /// # Errors
     /// The crypto provider supports no version of TLS.
     pub fn on_node(cri: Cri) -> Result<Self, rustls::Error> {
-        Ok(Self { commands: Commands::Node(cri), direct: Direct::new()? })
+        Ok(Self { commands: Commands::Node(Box::new(cri)), direct: Direct::new()? })
     }
 }
 
