@@ -12,6 +12,8 @@ pub(super) const ON_SETS: [&str; 4] =
     [names::PROTECTION, names::ALLOW_REMOVAL, names::ORDINALS, names::LOWERED];
 /// The same on a GameServer.
 pub(super) const ON_SERVERS: [&str; 3] = [names::ALLOW_REMOVAL, names::REMOVAL, names::VERDICTS];
+/// The same in a pod template.
+pub(super) const ON_PODS: [&str; 1] = [names::INJECTED_CONTAINERS];
 
 /// What people write themselves.
 const WRITTEN: [&str; 2] = [names::PROTECTION, names::ALLOW_REMOVAL];
@@ -23,7 +25,9 @@ pub(super) fn check(metadata: &Field<'_, '_>, read: &[&str], report: &mut Report
             names::PROTECTION if read.contains(&key) => {
                 one_of(&field, &Protection::ALL.map(|(name, _)| name), report);
             }
-            names::ALLOW_REMOVAL if field.value.as_str().is_some_and(|text| text != "true") => {
+            names::ALLOW_REMOVAL
+                if read.contains(&key) && field.value.as_str().is_some_and(|text| text != "true") =>
+            {
                 let text = field.value.as_str().unwrap_or_default();
                 report.warn(
                     About::Effect,
@@ -32,7 +36,7 @@ pub(super) fn check(metadata: &Field<'_, '_>, read: &[&str], report: &mut Report
                 );
             }
             known if read.contains(&known) => {}
-            names::PROTECTION => {
+            names::PROTECTION | names::ALLOW_REMOVAL => {
                 report.warn(About::Effect, &field, "not looked at here; write it on the GameServerSet");
             }
             other => {
@@ -120,9 +124,15 @@ mod tests {
         ] {
             assert_eq!(said(&metadata, &ON_SETS), Vec::from_iter(wanted), "{metadata}");
         }
-        assert_eq!(
-            said(&json!({"annotations": {"gamewarden.dev/protection": "Strict"}}), &ON_SERVERS),
-            ["annotations[gamewarden.dev/protection]: not looked at here; write it on the GameServerSet"]
-        );
+        for (key, read) in [
+            ("gamewarden.dev/protection", &ON_SERVERS[..]),
+            ("gamewarden.dev/protection", &ON_PODS),
+            ("gamewarden.dev/allow-removal", &ON_PODS),
+        ] {
+            assert_eq!(
+                said(&json!({"annotations": {key: "Strict"}}), read),
+                [format!("annotations[{key}]: not looked at here; write it on the GameServerSet")]
+            );
+        }
     }
 }

@@ -41,6 +41,7 @@ mod finding;
 mod kind;
 mod name;
 mod near;
+mod protection;
 mod quality;
 mod server;
 mod set;

@@ -8,7 +8,7 @@ use super::{
     cost, disagree,
     field::Field,
     finding::{About, Finding, Report},
-    name, quality, shape, strategy, template,
+    name, protection, quality, shape, strategy, template,
 };
 /// What is wrong with a GameServerSet, as it was written: every mistake, what is refused first.
 #[must_use]
@@ -31,6 +31,7 @@ pub fn check_set(set: &Value, settings: &Settings) -> Vec<Finding> {
     let qualities = spec.get("serviceQualities");
     quality::check_all(&qualities, &containers, settings.mode, &mut report);
     disagree::check(&qualities, &mut report);
+    protection::check(&root.get("metadata"), &qualities, &mut report);
     if !settings.node_prober {
         cost::check(&spec, &mut report);
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use super::{
-    container,
+    annotations, container,
     field::{Field, quoted},
     finding::Report,
     name,
@@ -53,6 +53,7 @@ pub(super) fn check(template: &Field<'_, '_>, set: Option<&str>, report: &mut Re
 }
 
 fn metadata(metadata: &Field<'_, '_>, set: Option<&str>, report: &mut Report) {
+    annotations::check(metadata, &annotations::ON_PODS, report);
     for (map, is_label) in [("labels", true), ("annotations", false)] {
         let map = metadata.get(map);
         map.expect_map(report);

@@ -26,6 +26,8 @@ pub struct Refusal {
     pub what: Refused,
     /// In the words of the API server.
     pub words: String,
+    /// When it was last refused.
+    pub since: Timestamp,
     /// When it is tried again. It is told for longer, until that goes well.
     pub until: Timestamp,
 }

@@ -8,7 +8,7 @@ use super::{
     fixture::{Cluster, names_of},
     removal_tests::{after, answer, idle, steps},
 };
-use crate::{names, removal::Step};
+use crate::{lifecycle::State, names, removal::Step};
 
 /// Gives the servers these states.
 fn states(cluster: &mut Cluster, states: [&str; 3]) {
@@ -48,9 +48,10 @@ fn a_kill_that_is_taken_back_while_its_commit_stands_is_counted_again_when_that_
 
 /// The API server refuses something about a server for so many milliseconds.
 fn refuse(cluster: &mut Cluster, ordinal: usize, what: Refused, milliseconds: i64) {
-    let until = cluster.now.parse::<Timestamp>().unwrap() + SignedDuration::from_millis(milliseconds);
+    let since: Timestamp = cluster.now.parse().unwrap();
+    let until = since + SignedDuration::from_millis(milliseconds);
     let words = "admission webhook \"theirs\" denied the request: not this pod".to_owned();
-    cluster.refused.insert(format!("pod-uid-{ordinal}"), Refusal { what, words, until });
+    cluster.refused.insert(format!("pod-uid-{ordinal}"), Refusal { what, words, since, until });
 }
 
 /// Game-2 is looked at and committed; its DELETE is refused.
@@ -283,4 +284,41 @@ fn a_kill_that_is_taken_back_takes_nobody_else_although_it_cannot_be_withdrawn()
     let plan = cluster.plan();
     assert_eq!((steps(&plan), names_of(&plan.removals.delete)), (vec![], vec![]));
     assert_eq!(plan.set_patch.unwrap()["spec"], json!({"replicas": 3}));
+}
+
+/// Somebody forbids the DELETE of all pods: it is not found out on all of them at once.
+#[test]
+fn where_many_are_refused_the_next_is_asked_after_a_while() {
+    let mut cluster = Cluster::new(0, "0-11");
+    for ordinal in 0..12 {
+        cluster = cluster.with(ordinal, "WaitToBeDeleted");
+    }
+    for ordinal in 4..11 {
+        refuse(&mut cluster, ordinal, Refused::Delete, 60_000);
+    }
+    assert_eq!(steps(&cluster.plan())[0], ("game-11", Step::Claim), "seven may be a few that somebody keeps");
+    refuse(&mut cluster, 11, Refused::Delete, 60_000);
+    let plan = cluster.plan();
+    assert!(plan.removals.is_empty(), "{:?}", plan.removals);
+    assert_eq!(plan.removals.look_again, Some(after(10_000).parse().unwrap()));
+    cluster.now = after(10_000);
+    assert_eq!(steps(&cluster.plan())[0], ("game-3", Step::Claim));
+}
+
+/// It has left its set by then: nothing else tells of it.
+#[test]
+fn a_delete_that_is_refused_after_its_pre_delete_hook_is_told() {
+    let mut cluster = idle(2);
+    let metadata = &mut cluster.pods[2]["metadata"];
+    metadata["labels"][names::LIFECYCLE_STATE] = json!(State::PreparingDelete.as_str());
+    metadata["annotations"] = json!({names::PRE_DELETE: "ScaleDown"});
+    let plan = cluster.plan();
+    assert_eq!((names_of(&plan.release), plan.troubles), (vec!["game-2"], vec![]));
+    refuse(&mut cluster, 2, Refused::Delete, 10_000);
+    let plan = cluster.plan();
+    assert_eq!(names_of(&plan.release), ["game-2"], "it is tried again");
+    assert_eq!(
+        (plan.troubles[0].reason, &plan.troubles[0].servers[..]),
+        ("Refused", &["game-2".to_owned()][..])
+    );
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{
@@ -20,6 +20,12 @@ use crate::{
 /// Servers that are looked at once more at the same time. More wait: what was found of them would be old by the time it
 /// is their turn.
 const MOST_CLAIMED: usize = 64;
+
+/// Where the DELETEs of so many are refused, somebody may forbid all of them: the next one is asked when a while has passed,
+/// not all the set at once.
+const MANY_REFUSED: usize = 8;
+/// That while.
+const PACE: SignedDuration = SignedDuration::from_secs(10);
 
 /// A pod to delete. The DELETE carries uid and resourceVersion as preconditions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,12 +168,21 @@ pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &Sc
         .values()
         .filter(|m| !m.leaving() && !is_settled(m, snapshot.now))
         .any(|m| m.claim.as_ref().is_some_and(foreign));
-    let mut queue = Queue { snapshot, out: Removals::default(), blocked, claimed: 0 };
+    let paused = paused(roster).filter(|until| snapshot.now < *until);
+    let mut queue = Queue { snapshot, out: Removals::default(), blocked, claimed: 0, paused };
     for member in in_order.chain(others) {
         let why = goes.get(&member.ordinal).copied();
         queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));
     }
     queue.out
+}
+
+/// Until when nobody new is asked, if ever.
+fn paused(roster: &Roster<'_>) -> Option<Timestamp> {
+    let refused = roster.members.values().filter(|m| !m.leaving() && m.refused == Some(Refused::Delete));
+    let since: Vec<Timestamp> = refused.filter_map(|m| Some(m.refusal.as_ref()?.since)).collect();
+    let last = since.iter().max().filter(|_| since.len() >= MANY_REFUSED)?;
+    last.checked_add(PACE).ok()
 }
 
 /// Whether a commit that stands keeps nobody waiting: its time is over and it cannot be withdrawn, so that it is left alone for
@@ -187,6 +202,8 @@ struct Queue<'s, 'a> {
     /// Somebody goes first (I1).
     blocked: bool,
     claimed: usize,
+    /// Until when nobody is claimed.
+    paused: Option<Timestamp>,
 }
 
 impl Queue<'_, '_> {
@@ -234,6 +251,10 @@ impl Queue<'_, '_> {
                 // Who does not answer keeps nobody waiting.
                 self.blocked |= claim.is_none_or(|claim| claim.phase != Phase::Unanswered);
                 self.claimed += 1;
+            }
+            (Step::Claim, _) if let Some(until) = self.paused => {
+                self.wait(until);
+                self.blocked = true;
             }
             (Step::Claim, _) => {
                 let in_turn = !self.blocked;

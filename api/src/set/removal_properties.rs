@@ -257,7 +257,7 @@ impl World {
             return false;
         }
         let until = self.now() + SignedDuration::from_secs(10);
-        let refusal = Refusal { what, words: String::new(), until };
+        let refusal = Refusal { what, words: String::new(), since: self.now(), until };
         self.views[controller].refused.insert(name.replace("game-", "pod-uid-"), refusal);
         true
     }

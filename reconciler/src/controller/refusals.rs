@@ -98,10 +98,12 @@ impl Refusals {
             |times: &Times| times.times > 0 && now.saturating_duration_since(times.last) < FORGOTTEN;
         let told = all.get(uid)?.iter().filter(|(_, times)| is_told(times));
         let (what, times) = told.max_by_key(|(what, times)| (times.until, **what))?;
-        let left = times.until.saturating_duration_since(now);
-        let left = SignedDuration::try_from(left).unwrap_or(SignedDuration::ZERO);
-        let until = time.checked_add(left).unwrap_or(Timestamp::MAX);
-        Some(Refusal { what: *what, words: times.words.clone(), until })
+        let span = |span: Duration| SignedDuration::try_from(span).unwrap_or(SignedDuration::ZERO);
+        let (ago, left) =
+            (now.saturating_duration_since(times.last), times.until.saturating_duration_since(now));
+        let since = time.checked_sub(span(ago)).unwrap_or(Timestamp::MIN);
+        let until = time.checked_add(span(left)).unwrap_or(Timestamp::MAX);
+        Some(Refusal { what: *what, words: times.words.clone(), since, until })
     }
 }
 

@@ -105,17 +105,16 @@ pub(super) async fn carry_out(
         if context.refusals.stands(&removal.uid, Refused::Write, Instant::now()) {
             continue;
         }
-        match delete(namespace, removal, pods, context).await {
-            Ok(()) => {}
+        if let Err(error) = delete(namespace, removal, pods, context).await {
+            failed.add(Err(error));
             // One that is tried again goes before those behind it.
-            Err(Error::Write(error)) => context.heard(pods, &removal.name, Refused::Delete, error)?,
-            Err(error) => return Err(error),
+            break;
         }
     }
     failed.stop_at_all()
 }
 
-/// What has failed so far.
+/// What has failed so far. One failure is returned; whatever else there is, is logged.
 #[derive(Default)]
 struct Failed {
     /// What the plan was made on has changed: no more of it is to be done.
@@ -126,14 +125,20 @@ struct Failed {
 
 impl Failed {
     fn add(&mut self, result: Result<(), Error>) {
-        if let Err(error) = result {
-            let slot = if error.is_stale() { &mut self.stale } else { &mut self.other };
-            slot.get_or_insert(error);
+        let Err(error) = result else { return };
+        let slot = if error.is_stale() { &mut self.stale } else { &mut self.other };
+        match slot {
+            None => *slot = Some(error),
+            Some(first) => tracing::warn!(%error, %first, "failed as well"),
         }
     }
 
     fn stop_at_stale(&mut self) -> Result<(), Error> {
-        self.stale.take().map_or(Ok(()), Err)
+        let Some(stale) = self.stale.take() else { return Ok(()) };
+        if let Some(error) = self.other.take() {
+            tracing::warn!(%error, "failed, and the plan is made again");
+        }
+        Err(stale)
     }
 
     fn stop_at_all(&mut self) -> Result<(), Error> {
@@ -157,15 +162,17 @@ async fn write(namespace: &str, turn: &Turn, context: &Context) -> Result<GameSe
     Ok(server)
 }
 
-/// Deletes a pod. One that follows a commit is read after it, and deleted only as it was then.
+/// Deletes a pod. One that follows a commit is read after it, and deleted only as it was then. What the API server refuses is
+/// [heard](Context::heard); that something cannot be read just now is no refusal.
 async fn delete(
     namespace: &str,
     removal: &Removal,
     pods: &[Arc<Pod>],
     context: &Context,
 ) -> Result<(), Error> {
+    let refused = |error| context.heard(pods, &removal.name, Refused::Delete, error);
     let Some(claim) = &removal.claim else {
-        return remove(namespace, removal, pods, context).await;
+        return remove(namespace, removal, pods, context).await.or_else(refused);
     };
     for _ in 0..TRIES {
         let is_there = |pod: &Pod| {
@@ -184,8 +191,8 @@ async fn delete(
         context.note_pod(pods, pod);
         let removal = Removal { resource_version: version, ..removal.clone() };
         match remove(namespace, &removal, pods, context).await {
-            Err(Error::Write(error)) if error.is_conflict() => {}
-            other => return other,
+            Err(error) if error.is_conflict() => {}
+            removed => return removed.or_else(refused),
         }
     }
     Err(Error::Changed(removal.name.clone()))
@@ -197,9 +204,9 @@ pub(super) async fn remove(
     removal: &Removal,
     pods: &[Arc<Pod>],
     context: &Context,
-) -> Result<(), Error> {
+) -> Result<(), WriteError> {
     if removal.hooked {
-        return Ok(in_place::prepare(namespace, removal, pods, context).await?);
+        return in_place::prepare(namespace, removal, pods, context).await;
     }
     let Removal { name, uid, resource_version, .. } = removal;
     context.writer.delete_pod(namespace, name, uid, resource_version).await?;

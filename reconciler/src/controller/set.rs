@@ -244,7 +244,7 @@ async fn rest(
     let Seen { set, pods, servers } = seen;
     let namespace = set.namespace().unwrap_or_default();
     let released = match settled {
-        Ok(()) => replace(&namespace, &plan.release, pods, context).await,
+        Ok(()) => release(&namespace, &plan.release, pods, context).await,
         Err(error) => Err(error),
     };
     let results = [
@@ -302,7 +302,26 @@ async fn replace(
     for removal in removals {
         result = result.and(removal::remove(namespace, removal, pods, context).await);
     }
-    result
+    Ok(result?)
+}
+
+/// Deletes pods that their preDelete hooks have let go; all are tried. They have left their set for good: a refusal is
+/// remembered so that people are told of it.
+async fn release(
+    namespace: &str,
+    removals: &[Removal],
+    pods: &[Arc<Pod>],
+    context: &Context,
+) -> Result<(), Error> {
+    let mut result = Ok(());
+    for removal in removals {
+        let removed = removal::remove(namespace, removal, pods, context).await;
+        if let Err(error) = &removed {
+            context.refusals.failed(&removal.uid, Refused::Delete, error, Instant::now());
+        }
+        result = result.and(removed);
+    }
+    Ok(result?)
 }
 
 /// Makes, mends or deletes the set's disruption budget. One that is there already, or gone, is fine: the watch shows it.

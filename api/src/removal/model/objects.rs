@@ -338,7 +338,7 @@ impl Book {
 }
 
 fn refusal() -> Refusal {
-    Refusal { what: Refused::Delete, words: String::new(), until: T + HOUR }
+    Refusal { what: Refused::Delete, words: String::new(), since: T, until: T + HOUR }
 }
 
 fn annotate(server: &mut GameServer, claim: &Claim) {

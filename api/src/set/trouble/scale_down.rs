@@ -18,10 +18,12 @@ pub(in super::super) fn scale_down(
     plan: &ScalePlan,
 ) -> Option<Trouble> {
     let name = |ordinal: u32| names::server_name(snapshot.name(), ordinal);
-    let refusals = plan.remove.iter().filter_map(|leave| {
-        let refusal = roster.members.get(&leave.ordinal)?.refusal.as_ref()?;
-        Some((name(leave.ordinal), refusal.words.clone()))
-    });
+    let to_go = plan.remove.iter().filter_map(|leave| roster.members.get(&leave.ordinal));
+    // Their hooks have let go of them.
+    let released = roster.members.values().filter(|member| member.pre_delete && !member.terminating);
+    let refusals = to_go
+        .chain(released)
+        .filter_map(|member| Some((name(member.ordinal), member.refusal.as_ref()?.words.clone())));
     let (refused, words): (Vec<String>, Vec<String>) = refusals.unzip();
     // Also while they are asked again: until they answer nothing has changed.
     let unanswered = |ordinal: &u32| {
