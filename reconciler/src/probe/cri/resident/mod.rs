@@ -20,6 +20,8 @@ mod session;
 mod stream;
 
 #[cfg(test)]
+mod loop_fixture;
+#[cfg(test)]
 mod loop_tests;
 
 use std::{
