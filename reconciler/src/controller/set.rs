@@ -10,7 +10,7 @@ use gamewarden_api::{
     event::Involved,
     names,
     set::{
-        Budget, Plan, Refused, Removal, Snapshot, plan, status,
+        Budget, Plan, Reason, Refused, Removal, Snapshot, plan, status,
         trouble::{Trouble, failed_creates},
     },
 };
@@ -244,12 +244,12 @@ async fn rest(
     let Seen { set, pods, servers } = seen;
     let namespace = set.namespace().unwrap_or_default();
     let released = match settled {
-        Ok(()) => release(&namespace, &plan.release, pods, context).await,
+        Ok(()) => delete_pods(&namespace, &plan.release, pods, context).await,
         Err(error) => Err(error),
     };
     let results = [
         released,
-        replace(&namespace, &plan.replace, pods, context).await,
+        delete_pods(&namespace, &plan.replace, pods, context).await,
         budget(&namespace, plan, context).await,
         in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
         delete_servers(&namespace, plan, context).await,
@@ -291,23 +291,8 @@ fn is_superseded(planned: &GameServerSet, seen: Option<&GameServerSet>) -> bool 
     })
 }
 
-/// Deletes pods that are to be made again; all are tried.
-async fn replace(
-    namespace: &str,
-    removals: &[Removal],
-    pods: &[Arc<Pod>],
-    context: &Context,
-) -> Result<(), Error> {
-    let mut result = Ok(());
-    for removal in removals {
-        result = result.and(removal::remove(namespace, removal, pods, context).await);
-    }
-    Ok(result?)
-}
-
-/// Deletes pods that their preDelete hooks have let go; all are tried. They have left their set for good: a refusal is
-/// remembered so that people are told of it.
-async fn release(
+/// Deletes pods that are to be made again, or that their preDelete hooks have let go; all are tried.
+async fn delete_pods(
     namespace: &str,
     removals: &[Removal],
     pods: &[Arc<Pod>],
@@ -316,7 +301,10 @@ async fn release(
     let mut result = Ok(());
     for removal in removals {
         let removed = removal::remove(namespace, removal, pods, context).await;
-        if let Err(error) = &removed {
+        if let Err(error) = &removed
+            && removal.reason == Reason::PreDelete
+        {
+            // It has left its set for good. What is remembered, people are told; nothing else tells of it.
             context.refusals.failed(&removal.uid, Refused::Delete, error, Instant::now());
         }
         result = result.and(removed);
