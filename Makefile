@@ -20,6 +20,9 @@ endif
 
 # Tools: tests/tools prints the folder that it installed them in.
 nextest = tools=$$(tests/tools nextest) && PATH="$$tools:$$PATH" cargo nextest run
+# The end-to-end tests. Of the whole workspace: cargo builds the dependencies of one package alone with other features, once
+# more.
+e2e = $(nextest) --workspace -E 'package(gamewarden-tests)$(if $(1), & test(/^$(1)::/))' $(if $(1),--run-ignored only --no-capture)
 
 # Where rustup puts cargo, when tests/toolchain has just installed it.
 export PATH := $(PATH):$(HOME)/.cargo/bin
@@ -73,20 +76,20 @@ model: ## Explore more of what can happen to servers that go than make unit does
 
 .PHONY: e2e
 e2e: cluster ## End-to-end tests on the cluster
-	@$(nextest) -p gamewarden-tests
+	@$(call e2e)
 
 .PHONY: failover
 failover: cluster ## Kill, stop and restart leaders at random moments, GAMEWARDEN_ROUNDS times (5)
-	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture chaos::
+	@$(call e2e,chaos)
 
 .PHONY: race
 race: cluster ## Players against scale-downs, leaders and API servers that end: no wrong removal (10 minutes; GAMEWARDEN_RACE_SECONDS)
-	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture race::
+	@$(call e2e,race)
 	@echo "the table: $(folder)/race.md, for docs/results/race.md; the log: $(folder)/race.log"
 
 .PHONY: trials
 trials: cluster ## A player joins, 0 to 9 s later the set shrinks: a hundred times, nobody's server is taken (GAMEWARDEN_TRIALS of each delay)
-	@$(nextest) -p gamewarden-tests --run-ignored only --no-capture trials::
+	@$(call e2e,trials)
 	@echo "the table: $(folder)/trials.md, for docs/results/trials.md"
 
 .PHONY: mutants

@@ -5,7 +5,12 @@ use super::{
     field::Field,
     finding::{About, Report},
 };
-use crate::{names, removal::Protection, template::is_template, types::OpsState};
+use crate::{
+    names,
+    removal::{Protection, is_free},
+    template::is_template,
+    types::OpsState,
+};
 
 /// Warns of a set whose servers may only go when they are free, where none of its qualities ever says that one is. (A set
 /// without qualities has a matchmaker, or people.)
@@ -29,7 +34,7 @@ pub(super) fn check(metadata: &Field<'_, '_>, qualities: &Field<'_, '_>, report:
 fn frees(quality: &Field<'_, '_>) -> bool {
     quality.get("serviceQualityAction").items().take(action::MOST).any(|action| {
         let state = action.peek("opsState").as_str().unwrap_or_default();
-        is_template(state) || [OpsState::WaitToBeDeleted, OpsState::Kill].contains(&OpsState::from(state))
+        is_template(state) || is_free(&OpsState::from(state))
     })
 }
 

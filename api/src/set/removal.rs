@@ -12,7 +12,9 @@ use super::{
 use crate::{
     lifecycle::hooked,
     quality::made_removable_by,
-    removal::{self, Claim, Look, Phase, Seen, Step, claimed_patch, given_back, turned_patch, withdraw_pod},
+    removal::{
+        self, Claim, Look, Phase, Seen, Step, claimed_patch, given_back, is_free, turned_patch, withdraw_pod,
+    },
     scale::{ScalePlan, Why},
     types::ScaleDownStrategyType,
 };
@@ -119,6 +121,9 @@ pub struct Commit {
     pub turn: Turn,
     /// The claim's name.
     pub claim: String,
+    /// It may be in use, and goes because no idle one is there. That has to be so when it is committed (I1): what the caller
+    /// has seen of the others a moment ago is not enough.
+    pub last_resort: bool,
 }
 
 /// A commit to withdraw.
@@ -269,7 +274,9 @@ impl Queue<'_, '_> {
             (Step::Commit, Some(claim)) => {
                 if !self.blocked {
                     let turn = turn(turned_patch(server, claim, Phase::Committed, now));
-                    self.out.commit = turn.map(|turn| Commit { turn, claim: claim.id.clone() });
+                    let free = server.spec.ops_state.as_ref().is_some_and(is_free);
+                    let last_resort = why == Some(Why::Excess) && !free;
+                    self.out.commit = turn.map(|turn| Commit { turn, claim: claim.id.clone(), last_resort });
                 } else if !claim.look.is_empty() {
                     self.wait(claim.looked_until());
                 }

@@ -233,6 +233,14 @@ impl World {
             if self.is_refused(controller, name, Refused::Write) {
                 return true;
             }
+            if plan.removals.turns.is_empty() && commit.is_some_and(|commit| commit.last_resort) {
+                let view = &self.views[controller];
+                if specs(view) != specs(&self.real) {
+                    return false;
+                }
+                let (pods, servers) = (self.real.pods.clone(), self.real.servers.clone());
+                self.judge(&Cluster { pods, servers, ..view.clone() }, &plan);
+            }
             if !self.write_server(name, patch) {
                 return false;
             }
@@ -279,6 +287,10 @@ impl World {
                 );
             }
             assert!(!self.strict || own.1 <= 1, "{name} may be in use");
+        }
+        for commit in &plan.removals.commit {
+            let (unreserved, rank, ..) = turn(&set, view, &commit.turn.name).unwrap();
+            assert_eq!(commit.last_resort, unreserved && rank > 1, "{}", commit.turn.name);
         }
     }
 
@@ -411,6 +423,15 @@ fn turn(set: &GameServerSet, view: &Cluster, name: &str) -> Option<Place> {
 
 fn claim(server: &Value) -> Option<Claim> {
     serde_json::from_str(server["metadata"]["annotations"][names::REMOVAL].as_str()?).ok()
+}
+
+/// Which servers there are, and which spec each of them has.
+fn specs(cluster: &Cluster) -> BTreeSet<(String, i64)> {
+    let of = |server: &Value| {
+        let metadata = &server["metadata"];
+        (metadata["name"].as_str().unwrap().to_owned(), metadata["generation"].as_i64().unwrap())
+    };
+    cluster.servers.iter().map(of).collect()
 }
 
 fn find<'a>(objects: &'a mut [Value], name: &str) -> Option<&'a mut Value> {

@@ -1,6 +1,7 @@
 //! Reconciles one set: which pods and GameServers there are, and the set's status.
 
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +11,7 @@ use gamewarden_api::{
     event::Involved,
     names,
     set::{
-        Budget, Plan, Refused, Removal, Snapshot, plan, status,
+        Budget, Plan, Reason, Refused, Removal, Snapshot, plan, status,
         trouble::{Trouble, failed_creates},
     },
 };
@@ -164,7 +165,7 @@ async fn apply(seen: &mut Seen, current: &mut Plan, context: &Context) -> Result
         return Ok(current.requeue_after);
     }
     if !current.removals.is_empty() {
-        all_unchanged(&seen.set, &seen.servers, context).await?;
+        all_unchanged(seen, context).await?;
     }
     let mut settled = prepare(seen, current, context).await?;
     let mut gone = Ok(());
@@ -226,6 +227,10 @@ async fn step(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<(), Err
     if is_superseded(&seen.set, context.stores.sets.get(&reference).as_deref()) {
         return Err(Error::Superseded);
     }
+    if plan.removals.commit.as_ref().is_some_and(|commit| commit.last_resort) {
+        // The steps before this one have taken a while.
+        all_unchanged(seen, context).await?;
+    }
     let done = removal::carry_out(&namespace, &plan.removals, &seen.pods, &mut seen.servers, context).await;
     for pod in &mut seen.pods {
         *pod = context.fresh_pods.newest(Arc::clone(pod));
@@ -244,12 +249,12 @@ async fn rest(
     let Seen { set, pods, servers } = seen;
     let namespace = set.namespace().unwrap_or_default();
     let released = match settled {
-        Ok(()) => release(&namespace, &plan.release, pods, context).await,
+        Ok(()) => delete_pods(&namespace, &plan.release, pods, context).await,
         Err(error) => Err(error),
     };
     let results = [
         released,
-        replace(&namespace, &plan.replace, pods, context).await,
+        delete_pods(&namespace, &plan.replace, pods, context).await,
         budget(&namespace, plan, context).await,
         in_place::steps(&namespace, &plan.steps, pods, context).await.map_err(Error::from),
         delete_servers(&namespace, plan, context).await,
@@ -291,23 +296,8 @@ fn is_superseded(planned: &GameServerSet, seen: Option<&GameServerSet>) -> bool 
     })
 }
 
-/// Deletes pods that are to be made again; all are tried.
-async fn replace(
-    namespace: &str,
-    removals: &[Removal],
-    pods: &[Arc<Pod>],
-    context: &Context,
-) -> Result<(), Error> {
-    let mut result = Ok(());
-    for removal in removals {
-        result = result.and(removal::remove(namespace, removal, pods, context).await);
-    }
-    Ok(result?)
-}
-
-/// Deletes pods that their preDelete hooks have let go; all are tried. They have left their set for good: a refusal is
-/// remembered so that people are told of it.
-async fn release(
+/// Deletes pods that are to be made again, or that their preDelete hooks have let go; all are tried.
+async fn delete_pods(
     namespace: &str,
     removals: &[Removal],
     pods: &[Arc<Pod>],
@@ -316,7 +306,10 @@ async fn release(
     let mut result = Ok(());
     for removal in removals {
         let removed = removal::remove(namespace, removal, pods, context).await;
-        if let Err(error) = &removed {
+        if let Err(error) = &removed
+            && removal.reason == Reason::PreDelete
+        {
+            // It has left its set for good. What is remembered, people are told; nothing else tells of it.
             context.refusals.failed(&removal.uid, Refused::Delete, error, Instant::now());
         }
         result = result.and(removed);
@@ -350,21 +343,23 @@ async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Resu
 /// run at different speeds, and what one does not show yet may be the server that should go first (I1), or the
 /// match that has just begun. Asked before the set is patched, because that may give a place up for good (a
 /// reserved ordinal, lowered replicas).
-async fn all_unchanged(
-    set: &GameServerSet,
-    seen: &[Arc<GameServer>],
-    context: &Context,
-) -> Result<(), Error> {
-    let spec = |server: &GameServer| {
-        let metadata = &server.metadata;
-        (metadata.name.clone(), metadata.uid.clone(), metadata.generation)
+async fn all_unchanged(seen: &Seen, context: &Context) -> Result<(), Error> {
+    let (namespace, name) = (seen.set.namespace().unwrap_or_default(), seen.set.name_any());
+    let now = context.writer.list_servers(&namespace, &name).await?;
+    let removed =
+        |name: &str| removal::uid_of(&seen.pods, name).is_some_and(|uid| context.removed.contains(&uid));
+    if is_unchanged(&seen.servers, &now, removed) { Ok(()) } else { Err(Error::Behind) }
+}
+
+/// Whether servers are as they were seen. One whose pod we have `removed` may be gone, or have changed: it is no matter of
+/// choice any more.
+fn is_unchanged(seen: &[Arc<GameServer>], now: &[GameServer], removed: impl Fn(&str) -> bool) -> bool {
+    let specs = |servers: &mut dyn Iterator<Item = &GameServer>| -> BTreeSet<_> {
+        let metadata = servers.map(|server| server.metadata.clone());
+        let stays = metadata.filter(|metadata| !metadata.name.as_deref().is_some_and(&removed));
+        stays.map(|metadata| (metadata.name, metadata.uid, metadata.generation)).collect()
     };
-    let (namespace, name) = (set.namespace().unwrap_or_default(), set.name_any());
-    let mut now: Vec<_> = context.writer.list_servers(&namespace, &name).await?.iter().map(spec).collect();
-    let mut seen: Vec<_> = seen.iter().map(|server| spec(server)).collect();
-    now.sort();
-    seen.sort();
-    if now == seen { Ok(()) } else { Err(Error::Behind) }
+    specs(&mut seen.iter().map(AsRef::as_ref)) == specs(&mut now.iter())
 }
 
 #[cfg(test)]
@@ -393,6 +388,39 @@ mod tests {
             ("none", None, true),
         ] {
             assert_eq!(is_superseded(&planned, seen.as_ref()), superseded, "{what}");
+        }
+    }
+
+    #[test]
+    fn servers_are_unchanged_where_only_those_that_we_removed_are_not() {
+        let server = |name: &str, uid: &str, generation: i64| {
+            let mut server = GameServer::new(name, Default::default());
+            server.metadata.uid = Some(uid.into());
+            server.metadata.generation = Some(generation);
+            server
+        };
+        let seen: Vec<_> = [server("game-0", "a", 1), server("game-1", "b", 1), server("game-2", "c", 1)]
+            .map(Arc::new)
+            .into();
+        let (zero, one, two) = (server("game-0", "a", 1), server("game-1", "b", 1), server("game-2", "c", 1));
+        for (what, now, unchanged) in [
+            ("the same in another order", vec![two.clone(), zero.clone(), one.clone()], true),
+            ("the removed one is gone", vec![zero.clone(), one.clone()], true),
+            (
+                "the removed one says something else",
+                vec![zero.clone(), one.clone(), server("game-2", "c", 2)],
+                true,
+            ),
+            (
+                "another one says something else",
+                vec![zero.clone(), server("game-1", "b", 2), two.clone()],
+                false,
+            ),
+            ("another one is gone", vec![zero.clone(), two.clone()], false),
+            ("another one is another", vec![zero.clone(), server("game-1", "d", 1), two.clone()], false),
+            ("one has come", vec![zero.clone(), one.clone(), two.clone(), server("game-3", "e", 1)], false),
+        ] {
+            assert_eq!(is_unchanged(&seen, &now, |name| name == "game-2"), unchanged, "{what}");
         }
     }
 }

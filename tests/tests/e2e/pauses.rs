@@ -138,6 +138,32 @@ async fn who_joins_before_the_claim_is_seen_by_the_last_look() -> Result<()> {
     .await
 }
 
+/// Two of three servers are to go, and none is idle. While the first one goes, one of the others becomes idle: that one goes
+/// next, although the controller decides on all of them at once.
+#[tokio::test]
+async fn who_becomes_idle_while_another_goes_is_the_next_one() -> Result<()> {
+    in_namespace("meanwhile", async |namespace| {
+        namespace.keep_installed_out().await?;
+        let proxy = Proxy::open(namespace).await?;
+        let _controller = OwnController::start(namespace, "controller", "pauses", &proxy)?;
+        let set = Gss::create(namespace, &Manifest::plain("game", 3)?).await?;
+        set.wait_ready(&[0, 1, 2]).await?;
+        let mut held = proxy.hold(|asked| asked.deletes_pod().is_some());
+        set.scale(1).await?;
+        let first = held.next("the first one goes").await?;
+        assert_eq!(first.asked.deletes_pod(), Some("game-2"));
+        set.patch_server(0, json!({"opsState": IDLE})).await?;
+        assert_eq!(first.goes_on().await?, StatusCode::OK);
+
+        let second = held.next("another one goes").await?;
+        assert_eq!(second.asked.deletes_pod(), Some("game-0"), "game-1 goes, which is in use");
+        drop((second, held));
+        set.wait_ready(&[1]).await?;
+        Ok(())
+    })
+    .await
+}
+
 /// The leader is stopped past its lease between commit and DELETE: one DELETE is on its way by then, of the other one it has only
 /// read the pod. Another leads and withdraws both commits. What wakes up sends nothing more, and what was on its way fails.
 #[tokio::test]

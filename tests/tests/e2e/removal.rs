@@ -1,10 +1,13 @@
 //! A scale-down does not take the wrong server: the last look, Strict sets, and what is said of those that stay. Players who
 //! have just joined: `trials`.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use anyhow::{Context, Result, ensure};
-use gamewarden_api::GameServerSet;
+use gamewarden_api::{
+    GameServer, GameServerSet,
+    removal::{Claim, Phase},
+};
 use gamewarden_tests::{Gss, Manifest, Namespace, gss::pending, in_namespace, wait};
 use k8s_openapi::api::{core::v1::Pod, policy::v1::PodDisruptionBudget};
 use kube::ResourceExt;
@@ -32,6 +35,42 @@ async fn who_hangs_at_the_last_look_is_kept_where_true_means_idle() -> Result<()
         set.scale(1).await?;
         set.wait_states(&[(1, "None")]).await?;
         assert_eq!(set.identity(1).await?, kept, "game-1 is another pod");
+        Ok(())
+    })
+    .await
+}
+
+fn is_silent(server: &GameServer) -> bool {
+    Claim::any(server).is_some_and(|claim| claim.phase == Phase::Unanswered)
+}
+
+/// Where *false* says that nobody plays, a probe that hangs says nothing: who hangs stays, and the other one goes in its
+/// place once it can be asked.
+#[tokio::test]
+async fn who_hangs_at_the_last_look_is_kept_where_false_means_idle() -> Result<()> {
+    in_namespace("hangs-too", async |namespace| {
+        let actions = json!([{"state": true, "opsState": "None"}, {"state": false, "opsState": IDLE}]);
+        let manifest = hangs("exit 1", actions)?.quality(json!({"failureThreshold": 1}));
+        let set = Gss::create(namespace, &manifest).await?;
+        set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
+        let before = [set.identity(0).await?, set.identity(1).await?];
+        for server in ["game-0", "game-1"] {
+            namespace.exec(server, "touch /tmp/hang").await?;
+        }
+        set.scale(1).await?;
+        let mut silent = BTreeSet::new();
+        wait::all(&set.servers(), set.members(), "neither has answered", |servers| {
+            silent
+                .extend(servers.iter().filter(|(_, server)| is_silent(server)).map(|(name, _)| name.clone()));
+            silent.len() == 2
+        })
+        .await?;
+        set.wait("it says so", |set| pending(set).is_some_and(|condition| condition["reason"] == "NoAnswer"))
+            .await?;
+        assert_eq!([set.identity(0).await?, set.identity(1).await?], before, "one was removed");
+        namespace.exec("game-0", "rm /tmp/hang").await?;
+        set.wait_states(&[(1, IDLE)]).await?;
+        assert_eq!(set.identity(1).await?, before[1], "game-1 is another pod");
         Ok(())
     })
     .await
