@@ -4,9 +4,12 @@
 //! As in an election nobody compares clocks. A lease is live while it changes: it is given up when this process has itself
 //! seen it unchanged for the time that its holder promised, *and* the API server has then said once more that it is so. A
 //! watch that has stopped telling makes nobody seem dead, and where the API server does not answer, nothing changes hands.
-//! One that was never seen before is live until then; one that its holder has given back, or that is gone, is not.
+//! (That it refuses to say is an answer: who may not ask would wait for ever.) One that was never seen before is live until
+//! then; one that its holder has given back, or that is gone, is not. Nor does a watch that is behind bring anybody back to
+//! life: what is older than what is known already is no sign of it.
 
 use std::{
+    cmp::Ordering,
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
@@ -31,8 +34,16 @@ struct Seen {
 }
 
 impl Live {
-    /// Takes note of a lease as it is at `now`, on this process' monotonic clock.
+    /// Takes note of a lease as a watch shows it at `now`, on this process' monotonic clock.
     pub fn see(&mut self, lease: &Lease, now: Duration) {
+        let known = lease.metadata.name.as_ref().and_then(|name| self.0.get(name));
+        if known.is_some_and(|known| is_older(lease, &known.lease)) {
+            return;
+        }
+        self.take(lease, now);
+    }
+
+    fn take(&mut self, lease: &Lease, now: Duration) {
         let name = lease.metadata.name.clone().unwrap_or_default();
         let seen = self.0.entry(name).or_insert_with(|| Seen {
             lease: lease.clone(),
@@ -56,10 +67,19 @@ impl Live {
         self.0.retain(|name, _| names.contains(name));
     }
 
-    /// Takes note of what the API server says of a lease that was [due](Self::due).
+    /// Takes note of what the API server says of a lease that was [due](Self::due): that is the newest.
     pub fn confirm(&mut self, name: &str, lease: Option<&Lease>, now: Duration) {
         let Some(lease) = lease else { return self.gone(name) };
-        self.see(lease, now);
+        self.take(lease, now);
+        self.give_up(name, now);
+    }
+
+    /// Takes note that the API server refuses to say how a lease is that was [due](Self::due).
+    pub fn refused(&mut self, name: &str, now: Duration) {
+        self.give_up(name, now);
+    }
+
+    fn give_up(&mut self, name: &str, now: Duration) {
         if let Some(seen) = self.0.get_mut(name) {
             seen.given_up |= seen.left(now).is_some_and(|left| left.is_zero());
         }
@@ -97,6 +117,22 @@ impl Seen {
         let promised = promised(&spec).unwrap_or(PROMISES.1).clamp(PROMISES.0, PROMISES.1);
         self.is_live().then(|| promised.saturating_sub(self.observed.unchanged_for(&spec, now)))
     }
+}
+
+/// Whether the lease is what the known one was before: the same object, by an earlier holder or an earlier renewal. Both
+/// numbers only grow, as whoever writes them has read the ones before.
+fn is_older(lease: &Lease, known: &Lease) -> bool {
+    let (spec, known_spec) = (spec_of(lease), spec_of(known));
+    let renewals = spec.renew_time.zip(known_spec.renew_time);
+    lease.metadata.uid == known.metadata.uid
+        && match spec.lease_transitions.cmp(&known_spec.lease_transitions) {
+            Ordering::Less => true,
+            Ordering::Equal => {
+                spec.holder_identity == known_spec.holder_identity
+                    && renewals.is_some_and(|(renewed, known)| renewed.0 < known.0)
+            }
+            Ordering::Greater => false,
+        }
 }
 
 #[cfg(test)]
@@ -162,6 +198,59 @@ mod tests {
         live.see(&lease("next", 3, 10), at(5));
         live.only(&BTreeSet::from(["node-1".to_owned()]));
         assert!(!is_live(&live), "the list has none");
+    }
+
+    #[test]
+    fn a_watch_that_is_behind_brings_nobody_back_to_life() {
+        let of_term = |term: i32, lease: Lease| {
+            let mut lease = lease;
+            lease.spec.get_or_insert_default().lease_transitions = Some(term);
+            lease
+        };
+        let dead = || {
+            let mut live = Live::default();
+            live.see(&of_term(4, lease("prober", 1, 10)), at(0));
+            live.confirm("node-0", Some(&of_term(4, lease("prober", 5, 10))), at(10));
+            live.confirm("node-0", Some(&of_term(4, lease("prober", 5, 10))), at(20));
+            assert!(!is_live(&live));
+            live
+        };
+        for (what, late, lives) in [
+            ("an earlier renewal", of_term(4, lease("prober", 3, 10)), false),
+            ("the last one", of_term(4, lease("prober", 5, 10)), false),
+            ("an earlier holder", of_term(3, lease("another", 9, 10)), false),
+            ("a later renewal", of_term(4, lease("prober", 6, 10)), true),
+            ("the next holder, whose clock is behind", of_term(5, lease("next", 2, 10)), true),
+            (
+                "another of that name",
+                {
+                    let mut new = of_term(0, lease("next", 1, 10));
+                    new.metadata.uid = Some("another".to_owned());
+                    new
+                },
+                true,
+            ),
+        ] {
+            let mut live = dead();
+            live.see(&late, at(21));
+            assert_eq!(is_live(&live), lives, "{what}");
+        }
+        // What the API server says is the newest, whatever it looks like.
+        let mut live = dead();
+        live.confirm("node-0", Some(&of_term(0, lease("next", 1, 10))), at(21));
+        assert!(is_live(&live));
+    }
+
+    #[test]
+    fn that_the_api_server_refuses_to_say_is_an_answer() {
+        let mut live = Live::default();
+        live.see(&lease("prober", 1, 10), at(0));
+        live.refused("node-0", at(9));
+        assert!(is_live(&live), "it has its time");
+        live.refused("node-0", at(10));
+        assert!(!is_live(&live));
+        live.see(&lease("prober", 2, 10), at(11));
+        assert!(is_live(&live), "the watch goes on");
     }
 
     #[test]
