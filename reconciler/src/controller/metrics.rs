@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -51,6 +51,8 @@ pub struct Metrics {
     reconciles: Family<KindLabel, Histogram>,
     reconcile_errors: Family<KindLabel, Counter>,
     pub(super) watch_errors: Counter,
+    /// The Leases of node probers cannot be read.
+    pub(super) leases_refused: Gauge,
     pub(super) event_errors: Counter,
     pub(super) create_errors: Counter,
     pub(super) pods_created: Counter,
@@ -67,6 +69,7 @@ impl Metrics {
             }),
             reconcile_errors: Family::default(),
             watch_errors: Counter::default(),
+            leases_refused: Gauge::default(),
             event_errors: Counter::default(),
             create_errors: Counter::default(),
             pods_created: Counter::default(),
@@ -87,6 +90,11 @@ impl Metrics {
             "gamewarden_removals",
             "Steps of removals: claims, and those that did not come to be",
             metrics.removals.0.clone(),
+        );
+        registry.register(
+            "gamewarden_prober_leases_refused",
+            "1 while the API server refuses the Leases of node probers, else 0",
+            metrics.leases_refused.clone(),
         );
         for (name, help, counter) in [
             ("gamewarden_watch_errors", "Watches that broke and were started again", &metrics.watch_errors),

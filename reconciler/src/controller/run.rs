@@ -12,10 +12,7 @@ use kube::{
         reflector::{ObjectRef, Store, store::WriterDropped},
     },
 };
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, Metrics, Stores, nodes, okg, server, set, watch};
@@ -87,12 +84,16 @@ pub async fn run(
     let stores = watch::start(&clients.watch, &changes, &metrics, &stop);
     // A leader that cannot see the cluster is no use, and `kubectl rollout status` should say so.
     let listed = process.health.readiness("first lists");
-    // Before it is known who probes what, nothing is probed.
-    let on_nodes = OnNodes::default();
-    let nodes = config.prober_namespace.as_deref().map(|namespace| {
-        nodes::follow(namespace, &clients, on_nodes.clone(), &changes, &stores, &metrics, &stop)
-    });
-    if !wait_until_listed(&stores, nodes, &stop).await? {
+    // Before it is known who probes what, nothing is probed; everything else goes on.
+    let on_nodes = match config.prober_namespace.as_deref() {
+        Some(namespace) => {
+            let on_nodes = OnNodes::unknown();
+            nodes::follow(namespace, &clients, on_nodes.clone(), &changes, &stores, &metrics, &stop);
+            on_nodes
+        }
+        None => OnNodes::default(),
+    };
+    if !wait_until_listed(&stores, &stop).await? {
         return Ok(());
     }
     listed.set(true);
@@ -159,16 +160,8 @@ async fn publish(mut notes: mpsc::Receiver<probe::Note>, context: &Context) {
 }
 
 /// Waits for the first list of every kind; `false` when the shutdown comes first.
-async fn wait_until_listed(
-    stores: &Stores,
-    nodes: Option<oneshot::Receiver<()>>,
-    stop: &CancellationToken,
-) -> Result<bool, Error> {
+async fn wait_until_listed(stores: &Stores, stop: &CancellationToken) -> Result<bool, Error> {
     let listed = async {
-        if let Some(nodes) = nodes {
-            // Its watch goes on until the shutdown, which ends this wait.
-            let _ = nodes.await;
-        }
         stores.sets.wait_until_ready().await?;
         stores.pods.wait_until_ready().await?;
         stores.servers.wait_until_ready().await?;

@@ -56,6 +56,7 @@ pub use cri::{Cri, Error as CriError, Metrics as CriMetrics, Settings as CriSett
 pub use exec::client;
 pub use metrics::Metrics;
 pub use note::Note;
+pub(crate) use on_nodes::Changed as ChangedNodes;
 pub use on_nodes::OnNodes;
 pub use probers::Probers;
 pub use results::Results;

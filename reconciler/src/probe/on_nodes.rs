@@ -30,23 +30,83 @@ use std::{
 use k8s_openapi::api::core::v1::Pod;
 
 /// Nodes that others probe. Clones are one and the same; a new one is empty.
-#[derive(Clone, Debug, Default)]
-pub struct OnNodes(Arc<RwLock<BTreeSet<String>>>);
+#[derive(Clone, Debug)]
+pub struct OnNodes(Arc<RwLock<Known>>);
+
+/// What is known of them.
+#[derive(Debug)]
+enum Known {
+    /// Nothing: each may be one.
+    Nothing,
+    /// These are all.
+    All(BTreeSet<String>),
+}
+
+/// What [`OnNodes::replace`] has changed.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Changed {
+    /// Nothing was known before: whatever runs anywhere is to be looked at.
+    pub(crate) first: bool,
+    /// Those that are new.
+    pub(crate) came: Vec<String>,
+    /// Those that are none any more.
+    pub(crate) went: Vec<String>,
+}
+
+impl Default for OnNodes {
+    fn default() -> Self {
+        Self(Arc::new(RwLock::new(Known::All(BTreeSet::new()))))
+    }
+}
 
 impl OnNodes {
-    /// Whether the pod runs on one of them.
+    /// Before it is known which they are: until then no node is ours.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self(Arc::new(RwLock::new(Known::Nothing)))
+    }
+
+    /// Whether the pod runs on one of them, or may.
     #[must_use]
     pub fn probe(&self, pod: &Pod) -> bool {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
-        node.is_some_and(|node| self.0.read().unwrap_or_else(PoisonError::into_inner).contains(node))
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        node.is_some_and(|node| match &*known {
+            Known::Nothing => true,
+            Known::All(nodes) => nodes.contains(node),
+        })
     }
 
-    /// Takes these for all there are; gives those that came and those that went.
-    pub(crate) fn replace(&self, nodes: BTreeSet<String>) -> (Vec<String>, Vec<String>) {
-        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let came = nodes.difference(&held).cloned().collect();
-        let went = held.difference(&nodes).cloned().collect();
-        *held = nodes;
-        (came, went)
+    /// Takes these for all there are.
+    pub(crate) fn replace(&self, nodes: BTreeSet<String>) -> Changed {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *known, Known::All(nodes.clone()));
+        let (first, before) = match before {
+            Known::Nothing => (true, BTreeSet::new()),
+            Known::All(before) => (false, before),
+        };
+        let came = nodes.difference(&before).cloned().collect();
+        let went = before.difference(&nodes).cloned().collect();
+        Changed { first, came, went }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn before_anything_is_known_every_node_may_be_somebody_elses() {
+        let on = |node: &str| serde_json::from_value::<Pod>(json!({"spec": {"nodeName": node}})).unwrap();
+        let nodes = OnNodes::unknown();
+        assert!(nodes.probe(&on("a")) && nodes.probe(&on("b")) && !nodes.probe(&Pod::default()));
+        let changed = nodes.replace(BTreeSet::from(["a".to_owned()]));
+        assert_eq!(changed, Changed { first: true, came: vec!["a".to_owned()], went: vec![] });
+        assert!(nodes.probe(&on("a")) && !nodes.probe(&on("b")));
+        let changed = nodes.replace(BTreeSet::new());
+        assert_eq!(changed, Changed { first: false, came: vec![], went: vec!["a".to_owned()] });
+        assert!(!nodes.probe(&on("a")) && !OnNodes::default().probe(&on("a")));
     }
 }
