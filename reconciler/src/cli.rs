@@ -274,34 +274,40 @@ impl ProberArgs {
     async fn run(self, process: Process) -> Result<(), Error> {
         let kubernetes = kube::Config::infer().await?;
         let client = |config: kube::Config| Client::try_from(config).map_err(Box::new);
-        let elector = Elector::new(
-            client(lease::client_config(kubernetes.clone(), &prober::LEASE))?,
-            &self.lease_namespace,
-            &self.node_name,
-            lease::identity(&self.identity),
-            prober::LEASE,
-            process.metrics.register(LeaseMetrics::registered),
-        )?;
-        let fence = elector.fence();
         let settings = CriSettings {
             socket: self.cri_socket,
             host: self.host_root,
             resident: self.resident == Resident::Auto,
         };
         let cri = Cri::new(settings, process.metrics.register(CriMetrics::register))?;
-        let probers = Probers::on_node(cri)?;
-        // While an earlier process of this node may still hold the Lease, what is there is seen already.
+        let probers = Probers::on_node(cri.clone())?;
         let watched = client(patient(kubernetes.clone(), WATCH_SILENCE))?;
         let node = prober::Node::watch(&self.node_name, watched, &process);
-        let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
         let config = prober::Config {
             node: self.node_name,
             concurrent_probes: self.concurrent_probes.into(),
             probe_hosts: self.probe_hosts.into(),
         };
-        let write = fenced(patient(kubernetes, WRITE_SILENCE), &fence).map_err(Box::new)?;
-        let work = node.probe(write, probers, &config, &process, process.shutdown.token());
-        leadership.run(work).await??;
+        let metrics = process.metrics.register(LeaseMetrics::registered);
+        let stop = process.shutdown.token();
+        // Each turn is another holder of the Lease: what an earlier one may have left on its way is not this one's.
+        while node.wait_until_able(&cri, &stop).await {
+            let elector = Elector::new(
+                client(lease::client_config(kubernetes.clone(), &prober::LEASE))?,
+                &self.lease_namespace,
+                &config.node,
+                lease::identity(&self.identity),
+                prober::LEASE,
+                metrics.clone(),
+            )?;
+            let write =
+                fenced(patient(kubernetes.clone(), WRITE_SILENCE), &elector.fence()).map_err(Box::new)?;
+            let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
+            let work = node.probe(write, probers.clone(), &cri, &config, &stop);
+            if leadership.run(work).await?? == prober::End::Stopped {
+                return Ok(());
+            }
+        }
         Ok(())
     }
 }

@@ -8,16 +8,20 @@
 //!   lease (the node's name) ── held, and the controller has seen it ────────────────────┘
 //! ```
 //!
+//! Who cannot probe holds no Lease, or the node would be nobody's: it is taken only when the node is listed and the runtime
+//! has answered, and given back when that has not answered for half a minute.
+//!
 //! It decides as the controller does, by the same code; what makes it cheap is how commands are run, and what makes it
 //! quick is that it needs nobody else for a verdict. See [`crate::probe::OnNodes`] for how a node changes hands between the
 //! two, and `docs/node-prober.md` for what it may do.
 
+mod alive;
 mod watch;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use gamewarden_api::schedule::Hosts;
-use gamewarden_runtime::Process;
+use gamewarden_runtime::{Process, Readiness};
 use jiff::Timestamp;
 use kube::{Client, runtime::reflector};
 use tokio::{
@@ -32,6 +36,8 @@ use crate::{
     probe::{self, Prober},
     write::Writer,
 };
+
+pub use alive::Runtime;
 
 /// The times of a node's Lease. A prober that has crashed is taken over ten seconds after its last renewal; and a cluster of
 /// a hundred nodes writes thirty Leases a second.
@@ -78,6 +84,20 @@ pub struct Config {
 pub struct Node {
     stores: watch::Stores,
     metrics: Metrics,
+    probes: probe::Metrics,
+    /// Each holds a process back from being ready: a rollout waits for probers that probe.
+    listed: Readiness,
+    answered: Readiness,
+    held: Readiness,
+}
+
+/// Why probing has come to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Stopped,
+    /// The runtime does not answer any more.
+    Silent,
 }
 
 /// The prober's own metrics; those of probes are the controller's.
@@ -104,28 +124,74 @@ impl Node {
             }
         });
         let feed = Feed { client, errors: metrics.watch_errors.clone(), shutdown: process.shutdown.token() };
-        Self { stores: watch::start(&feed, name), metrics }
+        Self {
+            stores: watch::start(&feed, name),
+            metrics,
+            probes: process.metrics.register(probe::Metrics::register),
+            listed: process.health.readiness("first lists"),
+            answered: process.health.readiness("container runtime"),
+            held: process.health.readiness("lease of the node"),
+        }
     }
 
-    /// Probes the node's servers until `stop`, as the holder of the node's Lease, over a client that writes only while it is
-    /// held.
+    /// Waits, however long it takes, until the node can be probed: it is listed, and its runtime has answered. `false` when
+    /// `stop` comes first.
+    pub async fn wait_until_able(&self, runtime: &impl Runtime, stop: &CancellationToken) -> bool {
+        let able = async {
+            self.stores.wait_until_listed().await;
+            self.listed.set(true);
+            alive::answers(runtime).await;
+            self.answered.set(true);
+        };
+        tokio::select! {
+            () = stop.cancelled() => false,
+            () = able => true,
+        }
+    }
+
+    /// Probes the node's servers, as the holder of the node's Lease, over a client that writes only while it is held: until
+    /// `stop`, or until the runtime has not answered for long. Then the Lease is to be given back.
     ///
     /// # Errors
     /// It ends by itself. The process should end then.
     pub async fn probe(
-        self,
+        &self,
+        write: Client,
+        prober: impl Prober,
+        runtime: &impl Runtime,
+        config: &Config,
+        stop: &CancellationToken,
+    ) -> Result<End, Error> {
+        self.held.set(true);
+        let term = stop.child_token();
+        let silent = async {
+            let why = alive::silent(runtime).await;
+            tracing::warn!(why, "the container runtime does not answer: the node is left to the controller");
+            self.answered.set(false);
+            term.cancel();
+            std::future::pending::<()>().await
+        };
+        let probing = self.probe_until(write, prober, config, &term);
+        let ended = tokio::select! {
+            ended = probing => ended,
+            () = silent => Ok(()),
+        };
+        self.held.set(false);
+        ended?;
+        match (stop.is_cancelled(), term.is_cancelled()) {
+            (true, _) => Ok(End::Stopped),
+            (false, true) => Ok(End::Silent),
+            (false, false) => Err(Error::Ended),
+        }
+    }
+
+    async fn probe_until(
+        &self,
         write: Client,
         prober: impl Prober,
         config: &Config,
-        process: &Process,
-        stop: CancellationToken,
+        stop: &CancellationToken,
     ) -> Result<(), Error> {
-        let ready = process.health.readiness("first lists");
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = self.stores.wait_until_listed() => {}
-        }
-        ready.set(true);
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             () = sleep(SETTLE) => {}
@@ -134,31 +200,30 @@ impl Node {
         let (notes, to_publish) = mpsc::channel(NOTES);
         // The controller takes texts from the pods' conditions.
         let (news, _) = futures::channel::mpsc::unbounded();
-        let watch::Stores { sets, pods, servers, changed, claims } = self.stores;
+        let watch::Stores { sets, pods, servers, changed, claims } = &self.stores;
         let context = probe::Context {
             writer: writer.clone(),
             prober,
-            sets,
-            pods,
-            servers,
+            sets: sets.clone(),
+            pods: pods.clone(),
+            servers: servers.clone(),
             // Of a node that is lost its own prober hears nothing either.
             nodes: reflector::store().0,
             others: probe::OnNodes::default(),
             tells_pods: true,
-            changed,
-            claims,
+            changed: Arc::clone(changed),
+            claims: claims.listen(),
             news,
             notes,
             results: probe::Results::default(),
-            metrics: process.metrics.register(probe::Metrics::register),
+            metrics: self.probes.clone(),
             hosts: config.probe_hosts,
             max_in_flight: config.concurrent_probes,
         };
         tracing::info!(node = %config.node, "probing");
         let (ended, ()) =
             tokio::join!(probe::run(context, stop.clone()), publish(to_publish, &writer, &self.metrics));
-        ended?;
-        if stop.is_cancelled() { Ok(()) } else { Err(Error::Ended) }
+        Ok(ended?)
     }
 }
 
@@ -191,3 +256,6 @@ impl watch::Stores {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

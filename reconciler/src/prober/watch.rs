@@ -1,6 +1,9 @@
 //! What the prober of a node watches: the node's pods and GameServers, and all sets, as far as it looks at them.
 
-use std::{convert::identity, sync::Arc};
+use std::{
+    convert::identity,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::channel::mpsc;
 use gamewarden_api::{
@@ -28,7 +31,27 @@ pub(super) struct Stores {
     /// Told of every change.
     pub(super) changed: Arc<Notify>,
     /// GameServers that are claimed.
-    pub(super) claims: mpsc::UnboundedReceiver<Arc<GameServer>>,
+    pub(super) claims: Claims,
+}
+
+/// Hands claimed GameServers over to whoever listens. Those that come while nobody does are found in the store.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Claims(Arc<Mutex<Option<mpsc::UnboundedSender<Arc<GameServer>>>>>);
+
+impl Claims {
+    /// What comes from now on; who has listened before hears nothing more.
+    pub(super) fn listen(&self) -> mpsc::UnboundedReceiver<Arc<GameServer>> {
+        let (queue, claims) = mpsc::unbounded();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(queue);
+        claims
+    }
+
+    fn tell(&self, server: &GameServer) {
+        if let Some(queue) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            // A queue that is gone belongs to a prober that has shut down.
+            let _ = queue.unbounded_send(Arc::new(server.clone()));
+        }
+    }
 }
 
 /// Starts the watches. They end with the feed.
@@ -37,20 +60,19 @@ pub(super) fn start(feed: &Feed, node: &str) -> Stores {
     let (pods, pod_writer) = reflector::store();
     let (servers, server_writer) = reflector::store();
     let changed = Arc::new(Notify::new());
-    let (queue, claims) = mpsc::unbounded();
+    let claims = Claims::default();
     let here = watcher::Config::default().labels(names::OWNER_GSS).fields(&format!("spec.nodeName={node}"));
     let of_here = watcher::Config::default().labels(&format!("{}={node}", names::NODE_NAME));
     let tell = Arc::clone(&changed);
     feed.spawn(watcher::Config::default(), set_writer, kept_of_set, move |_| tell.notify_waiters());
     let tell = Arc::clone(&changed);
     feed.spawn(here, pod_writer, kept_of_pod, move |_| tell.notify_waiters());
-    let tell = Arc::clone(&changed);
+    let (tell, claimed) = (Arc::clone(&changed), claims.clone());
     feed.spawn(of_here, server_writer, identity, move |change| {
         if let Change::Applied(server) = change
             && Claim::any(server).is_some_and(|claim| claim.phase == Phase::Claimed)
         {
-            // A queue that is gone belongs to a prober that has shut down.
-            let _ = queue.unbounded_send(Arc::new(server.clone()));
+            claimed.tell(server);
         }
         tell.notify_waiters();
     });

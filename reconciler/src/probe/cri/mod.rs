@@ -41,6 +41,9 @@ pub use metrics::Metrics;
 /// What a runtime may answer at most, in bytes. It is held in memory as a whole, once for each probe in flight.
 const MAX_ANSWER: usize = 1024 * 1024;
 
+/// How long a runtime may take to say that it is there, while the node is busy.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Where and how the runtime is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -96,6 +99,15 @@ impl Cri {
         let runtime = Runtime::new(socket.channel()).max_decoding_message_size(MAX_ANSWER);
         let resident = settings.resident.then(|| Resident::new(metrics.clone()));
         Ok(Self { runtime, owners: Owners::default(), resident, metrics, patience: Patience::default() })
+    }
+
+    /// Asks the runtime whether it is there.
+    ///
+    /// # Errors
+    /// Why it cannot be asked, for people.
+    pub async fn answers(&self) -> Result<(), String> {
+        let version = sync::version(&self.runtime, ANSWER).await;
+        version.map_err(|said| said.map_or_else(|| words::SILENT.to_owned(), |status| words::why(&status)))
     }
 
     /// Runs the command in the target's container.

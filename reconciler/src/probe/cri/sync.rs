@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use gamewarden_api::quality::Outcome;
 use tokio::time::sleep;
+use tonic::Status;
 
 use super::{
     Runtime,
@@ -84,10 +85,22 @@ fn whole_seconds(timeout: Duration) -> u64 {
     (timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0)).max(1)
 }
 
-async fn alive(runtime: &Runtime, within: Duration) -> bool {
+pub(super) async fn alive(runtime: &Runtime, within: Duration) -> bool {
+    version(runtime, within).await.is_ok()
+}
+
+/// Asks the runtime for its version, which every one has that answers at all.
+///
+/// # Errors
+/// What it said instead; none where it has said nothing.
+pub(super) async fn version(runtime: &Runtime, within: Duration) -> Result<(), Option<Status>> {
     let mut runtime = runtime.clone();
     let version = runtime.version(VersionRequest { version: String::new() });
-    matches!(tokio::time::timeout(within, version).await, Ok(Ok(_)))
+    match tokio::time::timeout(within, version).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(status)) => Err(Some(status)),
+        Err(_) => Err(None),
+    }
 }
 
 #[cfg(test)]
