@@ -139,6 +139,30 @@ async fn a_runtime_that_is_not_there_is_said_so() {
 }
 
 #[tokio::test]
+async fn of_several_runtimes_the_one_that_runs_pods_is_chosen_and_kept_to_while_it_restarts() {
+    let host = std::env::temp_dir().join(format!("gamewarden-host-{:x}", fastrand::u64(..)));
+    let at =
+        |place: &str, says: &'static str| TestRuntime::at(&host, place, move |_| ready(Ok(printed(says))));
+    let bare = at("run/k0s/containerd.sock", "bare");
+    bare.runs_no_pods();
+    let mut crio = at("run/crio/crio.sock", "cri-o");
+    let _docker = at("run/containerd/containerd.sock", "docker's");
+    let settings = Settings { socket: None, host: host.clone(), resident: false };
+    let cri = Cri::new(settings, Metrics::unregistered()).unwrap();
+    assert_eq!(cri.answers().await, Ok(()));
+    assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("cri-o"));
+    crio.stop();
+    // The first hears of it.
+    assert!(cri.answers().await.is_err());
+    let Outcome::Unknown { reason } = cri.probe(&target(), &command(), TIMEOUT).await.outcome else {
+        panic!("another runtime was asked")
+    };
+    assert!(reason.contains("run/crio/crio.sock"), "{reason}");
+    crio.start();
+    assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("cri-o"));
+}
+
+#[tokio::test]
 async fn what_the_runtime_refuses_is_told_in_its_words() {
     let runtime = TestRuntime::new(|_| {
         ready(Err(Status::new(

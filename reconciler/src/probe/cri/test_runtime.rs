@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -25,6 +25,7 @@ type ExecSync = Box<dyn Fn(ExecSyncRequest) -> Reply<ExecSyncResponse> + Send + 
 /// A runtime and its socket; both end with it.
 pub(super) struct TestRuntime {
     folder: PathBuf,
+    socket: PathBuf,
     state: Arc<State>,
     /// Ends with all its connections at once, as a process does that is killed.
     serving: Option<runtime::Runtime>,
@@ -36,6 +37,8 @@ struct State {
     lists: AtomicUsize,
     /// How long it takes over a Version.
     version_takes: Mutex<Duration>,
+    /// It is a containerd without the CRI.
+    no_pods: AtomicBool,
 }
 
 impl TestRuntime {
@@ -46,19 +49,30 @@ impl TestRuntime {
         R: Future<Output = Result<ExecSyncResponse, Status>> + Send + 'static,
     {
         let folder = std::env::temp_dir().join(format!("gamewarden-cri-{:x}", fastrand::u64(..)));
-        std::fs::create_dir_all(&folder).unwrap();
+        Self::at(&folder, "runtime.sock", exec_sync)
+    }
+
+    /// The same, at this place in a folder.
+    pub(super) fn at<F, R>(folder: &Path, socket: &str, exec_sync: F) -> Self
+    where
+        F: Fn(ExecSyncRequest) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<ExecSyncResponse, Status>> + Send + 'static,
+    {
+        let (folder, socket) = (folder.to_owned(), folder.join(socket));
+        std::fs::create_dir_all(socket.parent().unwrap()).unwrap();
         let state = Arc::new(State {
             exec_sync: Box::new(move |request| exec_sync(request).boxed()),
             containers: Mutex::new(vec![container("1", "ns", "pod", "game")]),
             lists: AtomicUsize::new(0),
             version_takes: Mutex::new(Duration::ZERO),
+            no_pods: AtomicBool::new(false),
         });
-        let serving = serve(&folder.join("runtime.sock"), Arc::clone(&state));
-        Self { folder, state, serving: Some(serving) }
+        let serving = serve(&socket, Arc::clone(&state));
+        Self { folder, socket, state, serving: Some(serving) }
     }
 
     pub(super) fn socket(&self) -> PathBuf {
-        self.folder.join("runtime.sock")
+        self.socket.clone()
     }
 
     /// How often containers were listed.
@@ -70,6 +84,10 @@ impl TestRuntime {
         *self.state.containers.lock().unwrap() = containers;
     }
 
+    pub(super) fn runs_no_pods(&self) {
+        self.state.no_pods.store(true, Ordering::SeqCst);
+    }
+
     pub(super) fn hangs(&self) {
         *self.state.version_takes.lock().unwrap() = Duration::from_secs(3600);
     }
@@ -78,7 +96,7 @@ impl TestRuntime {
     pub(super) fn stop(&mut self) {
         if let Some(serving) = self.serving.take() {
             serving.shutdown_background();
-            std::fs::remove_file(self.socket()).unwrap();
+            let _ = std::fs::remove_file(self.socket());
         }
     }
 
@@ -90,7 +108,8 @@ impl TestRuntime {
 impl Drop for TestRuntime {
     fn drop(&mut self) {
         self.stop();
-        std::fs::remove_dir_all(&self.folder).unwrap();
+        // Of two in one folder the first takes it along.
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -129,6 +148,9 @@ impl RuntimeService for State {
     async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionResponse>, Status> {
         let takes = *self.version_takes.lock().unwrap();
         tokio::time::sleep(takes).await;
+        if self.no_pods.load(Ordering::SeqCst) {
+            return Err(Status::unimplemented("unknown service runtime.v1.RuntimeService"));
+        }
         Ok(Response::new(VersionResponse::default()))
     }
 
