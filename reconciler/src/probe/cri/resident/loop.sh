@@ -6,7 +6,8 @@
 # at the end of stdin, it kills the command that runs and all that it has started; every other line is shell code for
 # the runner. When a command ended, both streams get a line with the mark (the first line of stdin) and the exit
 # code; a mark without a code says that the runner ends (it could not fork, say). So nothing is written to files, and
-# a daemon that keeps the streams open does not keep the answer.
+# a daemon that keeps the streams open does not keep the answer. While there is one no other command is run: it may
+# print into the next one's output, and would be killed with it. `left` instead of a code says so.
 #
 # POSIX shell, and of programs none: dash, bash and busybox all have what it calls built in. What it sets begins with
 # __gw_, as a variable that the container's environment has too would change there. These lines are left out when it
@@ -16,11 +17,11 @@ __gw_n='
 ' __gw_b='\'
 unset OLDPWD SHLVL
 
-# Of a process: its state, parent, session and start.
+# Of a process: its state, parent and session.
 __gw_stat() {
   { IFS= read -r __gw_s </proc/"$1"/stat; } 2>/dev/null || return 1
   set -- ${__gw_s##*) }
-  __gw_z=$1 __gw_p=$2 __gw_g=$4 __gw_t=${20}
+  __gw_z=$1 __gw_p=$2 __gw_g=$4
 }
 
 # The child of a process, other than this one.
@@ -38,26 +39,42 @@ __gw_child() {
   [ "$__gw_k" ]
 }
 
-# The command first: that ends it for the runner. What it has left behind is in our session (the runtime makes one for
-# each exec) and was started after it; a daemon of an earlier command was started before, and stays.
+# The command first: that ends it for the runner. Then whatever else is in our session (the runtime makes one for each
+# exec): nothing was when it was started. What runs no more has left its daemons on purpose.
 __gw_kill() {
-  read -r __gw_w __gw_s </proc/self/stat
   __gw_child $$ "$__gw_w" || return
   __gw_r=$__gw_k
-  __gw_child "$__gw_r" "" && __gw_stat "$__gw_k" || return
-  __gw_j=$__gw_k __gw_a=$__gw_t
-  kill -9 "$__gw_j"
+  __gw_child "$__gw_r" "" || return
+  kill -9 "$__gw_k"
   for __gw_i in 1 2 3 4 5 6 7 8 9; do
     __gw_f=
     for __gw_d in /proc/[0-9]*; do
       __gw_d=${__gw_d#/proc/}
       case $__gw_d in $$ | "$__gw_w" | "$__gw_r") continue ;; esac
       __gw_stat "$__gw_d" && [ "$__gw_g" = $$ ] && [ "$__gw_z" != Z ] || continue
-      [ "$__gw_t" -gt "$__gw_a" ] || { [ "$__gw_t" -eq "$__gw_a" ] && [ "$__gw_d" -gt "$__gw_j" ]; } || continue
       kill -9 "$__gw_d" && __gw_f=1
     done
     [ "$__gw_f" ] || return
   done
+}
+
+# Whether an earlier command has left something behind: in our session, or with our stdout or stderr in its hands. Looked
+# at is what was not there before the last command; mostly that is nothing.
+__gw_left() {
+  set -- /proc/[0-9]*
+  __gw_o=$__gw_q __gw_q="$* "
+  case $__gw_o in '' | "$__gw_q") return 1 ;; esac
+  for __gw_d; do
+    case $__gw_o in *"$__gw_d "*) continue ;; esac
+    __gw_d=${__gw_d#/proc/}
+    __gw_stat "$__gw_d" && [ "$__gw_z" != Z ] || continue
+    [ "$__gw_g" = $$ ] && return
+    for __gw_e in 1 2; do
+      [ /proc/"$__gw_d"/fd/$__gw_e -ef /proc/self/fd/1 ] && return
+      [ /proc/"$__gw_d"/fd/$__gw_e -ef /proc/self/fd/3 ] && return
+    done
+  done
+  return 1
 }
 
 # Whether the system can start the program: exec of a shell would read what has no #! as a script of its own.
@@ -82,21 +99,32 @@ __gw_may() {
 }
 
 __gw_run() {
-  ("$1") </dev/null 2>&3 3>&-
-  __gw_c=$?
+  __gw_c=left
+  __gw_left || {
+    ("$1") </dev/null 2>&3 3>&-
+    __gw_c=$?
+  }
   echo "$__gw_n$__gw_m $__gw_c"
   echo "$__gw_n$__gw_m $__gw_c" >&3
 }
 
 {
   exec 2>/dev/null
+  read -r __gw_w __gw_s </proc/self/stat
   while IFS= read -r __gw_l; do
     case $__gw_l in
     k) __gw_kill ;;
     *) echo "$__gw_l" ;;
     esac
   done
-  __gw_kill
+  # The runner may be about to start what it was told last, so it is watched until it is gone. (Not for ever: what the
+  # system cannot kill now dies when it can.)
+  exec >&-
+  __gw_x=0
+  while [ $__gw_x -lt 5000 ] && __gw_child $$ "$__gw_w"; do
+    __gw_kill
+    __gw_x=$((__gw_x + 1))
+  done
 } | {
   exec 3>&2 2>/dev/null
   IFS= read -r __gw_m

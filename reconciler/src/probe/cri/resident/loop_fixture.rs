@@ -80,8 +80,16 @@ async fn some(stream: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) ->
     }
 }
 
+/// Tells a new session something and hangs up at once, as a prober does that ends; gives the shell.
+pub(super) async fn told_last(shell: &[&str], folder: &Path, text: String) -> Child {
+    let session = Session::open(Process::start(shell, folder), DEADLINE).await.unwrap();
+    let mut process = session.into_pipe();
+    process.send(text).await.unwrap();
+    process.child
+}
+
 /// The shells that this machine has. There is always one.
-fn shells() -> Vec<Vec<&'static str>> {
+pub(super) fn shells() -> Vec<Vec<&'static str>> {
     let all = [&["dash"][..], &["bash"], &["busybox", "sh"], &["sh"]];
     let there = |shell: &&[&str]| {
         std::env::var("PATH").unwrap().split(':').any(|folder| Path::new(folder).join(shell[0]).exists())
@@ -117,6 +125,13 @@ impl Fixture {
         self.run(&["sh", "-c", code]).await
     }
 
+    /// Runs what leaves a daemon behind; gives its pid.
+    pub(super) async fn daemon(&mut self, code: &str) -> String {
+        let ran = self.sh(&format!("{code} echo $! >daemon")).await;
+        assert_eq!(ran, exited(0, "", ""), "{:?}: {code}", self.shell);
+        self.lines("daemon", 1).await.remove(0)
+    }
+
     /// The lines of a file in the folder, once there are so many.
     pub(super) async fn lines(&self, file: &str, lines: usize) -> Vec<String> {
         lines_of(&self.folder.join(file), lines).await
@@ -140,6 +155,18 @@ pub(super) async fn lines_of(file: &Path, lines: usize) -> Vec<String> {
         }
     };
     timeout(DEADLINE, there).await.unwrap_or_else(|_| panic!("{} has no {lines} lines", file.display()))
+}
+
+/// The parent of a process.
+pub(super) fn parent(pid: &str) -> String {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().to_owned()
+}
+
+/// The children of a process.
+pub(super) fn children(pid: &str) -> Vec<String> {
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    children.split_whitespace().map(str::to_owned).collect()
 }
 
 pub(super) fn lives(pid: &str) -> bool {

@@ -8,7 +8,11 @@ use std::{
 use tokio::{process::Command, time::timeout};
 
 use super::{
-    loop_fixture::{DEADLINE, Fixture, Process, all_end, end, exited, lines_of, lives, words},
+    loop_fixture::{
+        DEADLINE, Fixture, Process, all_end, children, end, exited, lines_of, lives, parent, shells,
+        told_last, words,
+    },
+    script,
     session::{Lost, Ran, Session},
 };
 use crate::probe::exec_stream::KEPT;
@@ -41,7 +45,7 @@ async fn a_command_finds_what_it_finds_elsewhere() {
             "kill -PIPE $$; echo ignored",
             "kill -HUP $$; echo ignored",
             "kill -TERM $$; echo ignored",
-            "grep -e ^Sig -e ^Cap -e ^Cpus_allowed: /proc/self/status",
+            "grep -e '^Sig[^Q]' -e ^Cap -e ^Cpus_allowed: /proc/self/status",
             "for n in 3 4 5 6 7 8 9; do if [ -e /proc/$$/fd/$n ]; then echo $n; fi; done",
             "ulimit -a; umask",
         ] {
@@ -100,7 +104,7 @@ impl Ran {
     fn code(&self) -> i32 {
         match self {
             Self::Exited { code, .. } => *code,
-            Self::TimedOut => panic!("timed out"),
+            Self::TimedOut | Self::Stuck => panic!("timed out"),
         }
     }
 }
@@ -153,11 +157,7 @@ const FAMILY: &str = "trap '' TERM INT HUP
 async fn at_its_limit_a_command_is_killed_with_all_that_it_has_started() {
     for mut fixture in Fixture::each().await {
         // A daemon of an earlier command is none of it.
-        let Ran::Exited { stdout: daemon, .. } = fixture.sh("sleep 1000 >/dev/null 2>&1 & echo $!").await
-        else {
-            panic!()
-        };
-        let daemon = String::from_utf8(daemon).unwrap().trim().to_owned();
+        let daemon = fixture.daemon("setsid sleep 1000 >/dev/null 2>&1 &").await;
         let pids = fixture.folder.join("pids");
         let started = async {
             lines_of(&pids, 3).await;
@@ -216,15 +216,94 @@ async fn a_session_into_which_a_daemon_writes_is_not_used_again() {
 }
 
 #[tokio::test]
+async fn no_command_is_run_beside_what_another_has_left_behind() {
+    for left in [
+        "sleep 1000 &",
+        // It prints nothing here, but is of the session: it would be killed with the next command.
+        "sleep 1000 >/dev/null 2>&1 &",
+        // It is none of the session, but could print into the next command's output.
+        "setsid sleep 1000 2>/dev/null &",
+        "setsid sleep 1000 >/dev/null &",
+        "setsid sleep 1000 >&2 2>/dev/null &",
+    ] {
+        for mut fixture in Fixture::each().await {
+            let daemon = fixture.daemon(left).await;
+            let command = words(&["sh", "-c", "echo >>ran"]);
+            let ran = timeout(DEADLINE, fixture.session.run(&command, pending())).await.unwrap();
+            assert!(matches!(ran, Err(Lost::Occupied)), "{:?}: {left}: {ran:?}", fixture.shell);
+            assert!(!fixture.folder.join("ran").exists(), "it is run elsewhere");
+            assert!(lives(&daemon), "{:?}: {left}", fixture.shell);
+            end(&daemon);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_others_do_meanwhile_is_no_reason_not_to_run() {
+    for mut fixture in Fixture::each().await {
+        let mut others = Vec::new();
+        for _ in 0..5 {
+            others.push(Command::new("sleep").arg("1000").kill_on_drop(true).spawn().unwrap());
+            // Gone when the next one is run, as is what it has started and waited for.
+            assert_eq!(fixture.sh("sleep 0.01 | cat; echo next").await, exited(0, "next\n", ""));
+        }
+        // That has ended, whether anybody has taken note of it or not.
+        assert_eq!(fixture.sh("(sleep 0 &) | cat").await, exited(0, "", ""));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(fixture.sh("echo next").await, exited(0, "next\n", ""), "{:?}", fixture.shell);
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_is_begun_as_nobody_waits_any_more_is_not_left() {
+    let folder = std::env::temp_dir().join(format!("gamewarden-loop-{:x}", fastrand::u64(..)));
+    std::fs::create_dir_all(&folder).unwrap();
+    let command = words(&["sh", "-c", "echo $$ >>pids; exec sleep 1000"]);
+    for shell in shells() {
+        for round in 0..10 {
+            let text = script::define(0, &command) + &script::run(0);
+            let mut session = told_last(&shell, &folder, text).await;
+            timeout(DEADLINE, session.wait()).await.unwrap().unwrap();
+            let pids = std::fs::read_to_string(folder.join("pids")).unwrap_or_default();
+            let left: Vec<&str> = pids.lines().filter(|pid| lives(pid)).collect();
+            left.iter().for_each(|pid| end(pid));
+            assert!(left.is_empty(), "{shell:?}, round {round}");
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_command_that_had_its_time_is_not_run_again_if_its_shell_says_nothing_more() {
+    for mut fixture in Fixture::each().await {
+        let folder = fixture.folder.clone();
+        let stopped = async {
+            let [pid] = &lines_of(&folder.join("pid"), 1).await[..] else { panic!() };
+            let runner = parent(pid);
+            // The reader as well, which would kill it.
+            for pid in children(&parent(&runner)) {
+                assert!(std::process::Command::new("kill").args(["-STOP", &pid]).status().unwrap().success());
+            }
+        };
+        let command = words(&["sh", "-c", "echo $$ >pid; exec sleep 1000"]);
+        let ran = timeout(DEADLINE, fixture.session.run(&command, stopped)).await.unwrap();
+        assert_eq!(ran.unwrap(), Ran::Stuck, "{:?}", fixture.shell);
+        assert!(!fixture.session.is_clean());
+        let [pid] = &fixture.lines("pid", 1).await[..] else { panic!() };
+        let runner = parent(pid);
+        let shell = parent(&runner);
+        for pid in children(&shell).into_iter().chain([pid.clone(), shell]) {
+            end(&pid);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_shell_that_is_killed_is_noticed() {
     for mut fixture in Fixture::each().await {
         let folder = fixture.folder.clone();
         let killed = async {
             let [pid] = &lines_of(&folder.join("pid"), 1).await[..] else { panic!() };
-            let parent = |pid: &str| {
-                let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-                stat.rsplit_once(") ").unwrap().1.split(' ').nth(1).unwrap().to_owned()
-            };
             // The command's parent is the runner, whose parent is the shell that was started.
             let runner = parent(pid);
             for pid in [parent(&runner), runner, pid.clone()] {

@@ -32,6 +32,7 @@ use std::{
     time::Duration,
 };
 
+use gamewarden_api::quality::Outcome;
 use tokio::time::{Instant, interval, sleep, timeout};
 
 use self::{
@@ -42,12 +43,14 @@ use self::{
 use super::{
     Runtime,
     metrics::{Metrics, OpenedLabel},
-    words,
+    sync, words,
 };
 use crate::probe::Answer;
 
 /// How long it may take until a shell has answered. It is no part of a probe's timeout.
 const OPEN: Duration = Duration::from_secs(5);
+/// How long a runtime that lives may take to say so.
+const ALIVE: Duration = Duration::from_secs(1);
 /// The exit codes with which a shell says that it could not start a program. Programs may have them, too.
 const NOT_STARTED: [i32; 2] = [126, 127];
 
@@ -85,11 +88,22 @@ impl Resident {
             Some(session) => session,
             None => self.open(runtime, id).await?,
         };
-        let ran = match session.run(command, sleep(limit)).await {
+        let mut ran = session.run(command, sleep(limit)).await;
+        if matches!(ran, Err(Lost::Occupied)) {
+            // It has not run the command. (Not ExecSync, which waits for daemons that keep their streams: the answer would be
+            // another every second time.)
+            tracing::debug!(
+                container = id,
+                "a session is closed: an earlier command has left something in it"
+            );
+            session = self.open(runtime, id).await?;
+            ran = session.run(command, sleep(limit)).await;
+        }
+        let ran = match ran {
             Ok(ran) => ran,
             Err(lost) => {
                 tracing::debug!(container = id, %lost, "a session is lost: its probe goes through ExecSync");
-                self.metrics.lost.inc();
+                self.lost(id);
                 return None;
             }
         };
@@ -98,7 +112,17 @@ impl Resident {
             Ran::Exited { code, .. } if NOT_STARTED.contains(&code) => None,
             Ran::Exited { code, stdout, stderr } => Some(Answer::of(words::exited(code, &stdout, &stderr))),
             Ran::TimedOut => Some(Answer::none_within(limit)),
+            Ran::Stuck => {
+                tracing::debug!(container = id, "a session is lost: its shell does not end a command");
+                self.lost(id);
+                Some(stuck(runtime, limit).await)
+            }
         }
+    }
+
+    fn lost(&self, id: &str) {
+        self.metrics.lost.inc();
+        self.with_pool(|pool, now| pool.lost(id, now));
     }
 
     fn take(&self, id: &str) -> Option<Taken<'_>> {
@@ -155,6 +179,16 @@ fn changed<T>(
     let given = change(&mut pool, Instant::now());
     metrics.sessions.set(i64::try_from(pool.open()).unwrap_or(i64::MAX));
     given
+}
+
+/// What it means that a command had its time, and its shell says nothing more: it is the command's fault where the runtime
+/// lives, through which the shell is heard.
+async fn stuck(runtime: &Runtime, limit: Duration) -> Answer {
+    if sync::alive(runtime, ALIVE).await {
+        Answer::none_within(limit)
+    } else {
+        Answer::of(Outcome::Unknown { reason: words::SILENT.to_owned() })
+    }
 }
 
 /// Why there is no session.

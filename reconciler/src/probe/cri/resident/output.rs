@@ -18,10 +18,19 @@ pub(super) struct Output {
     late: bool,
 }
 
-/// The mark is there, and no exit code: something else has written it.
+/// What stands for an exit code where the command was not run, as an earlier one has left something behind.
+const OCCUPIED: &[u8] = b"left";
+
+/// The mark is there, and no exit code.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the mark is not followed by an exit code")]
-pub(super) struct NoCode;
+pub(super) enum NoCode {
+    /// The shell has not run the command: what an earlier one has left behind is there yet.
+    #[error("an earlier command has left something behind")]
+    Occupied,
+    /// Something else has written it.
+    #[error("the mark is not followed by an exit code")]
+    Other,
+}
 
 impl Output {
     /// Nothing yet, to be ended by this mark.
@@ -49,13 +58,16 @@ impl Output {
         let rest = &self.pending[self.mark.len()..];
         match rest.iter().position(|byte| *byte == b'\n') {
             Some(end) => {
+                if &rest[..end] == OCCUPIED {
+                    return Err(NoCode::Occupied);
+                }
                 let code = std::str::from_utf8(&rest[..end]).ok().and_then(|code| code.parse().ok());
-                self.exit_code = Some(code.ok_or(NoCode)?);
+                self.exit_code = Some(code.ok_or(NoCode::Other)?);
                 self.late = rest.len() > end + 1;
                 self.pending.clear();
                 Ok(())
             }
-            None if rest.len() > MAX_REST => Err(NoCode),
+            None if rest.len() > MAX_REST => Err(NoCode::Other),
             None => Ok(()),
         }
     }
@@ -120,8 +132,9 @@ mod tests {
             ("no line end\n0123456789abcdef 137\n", Ok((Some(137), "no line end"))),
             ("\n0123456789abcdeF 3\n\n0123456789abcdef 1\n", Ok((Some(1), "\n0123456789abcdeF 3\n"))),
             ("x 0123456789abcdef 3\n\n0123456789abcdef 1\n", Ok((Some(1), "x 0123456789abcdef 3\n"))),
-            ("\n0123456789abcdef nan\n", Err(NoCode)),
-            ("\n0123456789abcdef 123456789", Err(NoCode)),
+            ("\n0123456789abcdef nan\n", Err(NoCode::Other)),
+            ("\n0123456789abcdef 123456789", Err(NoCode::Other)),
+            ("\n0123456789abcdef left\n", Err(NoCode::Occupied)),
         ] {
             let expected = expected.map(|(code, text)| (code, text.as_bytes().to_vec()));
             assert_eq!(fed(&[whole.as_bytes()]), expected, "{whole:?}");

@@ -14,6 +14,10 @@ pub(super) const KEPT_IDLE: Duration = Duration::from_secs(120);
 const FORGOTTEN: Duration = Duration::from_secs(3600);
 /// How long a container in which no session could be opened is not asked for one again.
 const AGAIN: Duration = Duration::from_secs(60);
+/// How many losses in a row lengthen that. A command whose session is lost runs twice, and costs more than without.
+const MOST_LOSSES: u32 = 5;
+/// After how long without a loss those before are forgotten.
+const FORGIVEN: Duration = Duration::from_secs(600);
 
 /// The sessions of all containers.
 #[derive(Debug)]
@@ -28,6 +32,8 @@ struct Sessions<S> {
     idle: Vec<(S, Instant)>,
     busy: usize,
     closed: Option<Closed>,
+    /// How many sessions were lost under a command, and when the last one was.
+    losses: Option<(u32, Instant)>,
     used: Instant,
 }
 
@@ -104,6 +110,18 @@ impl<S> Pool<S> {
         }
     }
 
+    /// A session was lost under a command. One may be anybody's doing; where there are more, it is the container's (a script
+    /// that kills its process group, say), and it gets none for a while, for longer with each.
+    pub(super) fn lost(&mut self, id: &str, now: Instant) {
+        let sessions = self.sessions(id, now);
+        let before = sessions.losses.filter(|(_, last)| now.duration_since(*last) <= FORGIVEN);
+        let losses = before.map_or(0, |(losses, _)| losses).saturating_add(1);
+        sessions.losses = Some((losses, now));
+        if losses > 1 && sessions.closed != Some(Closed::NoShell) {
+            sessions.closed = Some(Closed::Until(now + AGAIN * (losses - 1).min(MOST_LOSSES)));
+        }
+    }
+
     /// Gives the sessions that are not needed any more, and forgets containers that nobody asks.
     pub(super) fn sweep(&mut self, now: Instant) -> Vec<S> {
         let mut old = Vec::new();
@@ -124,7 +142,7 @@ impl<S> Pool<S> {
     }
 
     fn sessions(&mut self, id: &str, now: Instant) -> &mut Sessions<S> {
-        let new = || Sessions { idle: Vec::new(), busy: 0, closed: None, used: now };
+        let new = || Sessions { idle: Vec::new(), busy: 0, closed: None, losses: None, used: now };
         let sessions = self.containers.entry(id.to_owned()).or_insert_with(new);
         sessions.used = now;
         sessions

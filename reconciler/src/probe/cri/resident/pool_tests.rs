@@ -43,6 +43,42 @@ fn a_container_without_a_shell_is_never_asked_again_and_one_that_failed_later() 
 }
 
 #[test]
+fn a_container_that_loses_one_session_after_another_gets_none_for_a_while() {
+    let (mut pool, start) = (Pool::<&str>::default(), Instant::now());
+    // Tries each three seconds, each loses its session: how many are tried in an hour.
+    let tries = |pool: &mut Pool<&str>, id: &str, loses: fn(u64) -> bool| {
+        let mut tried = 0;
+        for step in 0..1200 {
+            let now = start + Duration::from_secs(3 * step);
+            if pool.take(id, now) == Way::Open {
+                tried += 1;
+                if loses(step) {
+                    pool.lost(id, now);
+                }
+                pool.give_back(id, None, now);
+            }
+        }
+        tried
+    };
+    let always = tries(&mut pool, "1", |_| true);
+    assert!((12..20).contains(&always), "{always}");
+    // Nor does another command help that loses none.
+    let each_second = tries(&mut pool, "2", |step| step % 2 == 0);
+    assert!(each_second < 60, "{each_second}");
+    assert_eq!(tries(&mut pool, "3", |_| false), 1200);
+    // The runtime was restarted.
+    assert_eq!(tries(&mut pool, "4", |step| step == 100), 1200);
+    // Long ago.
+    let (mut pool, mut now) = (Pool::<&str>::default(), start);
+    for _ in 0..5 {
+        assert_eq!(pool.take("1", now), Way::Open);
+        pool.lost("1", now);
+        pool.give_back("1", None, now);
+        now += 11 * MINUTE;
+    }
+}
+
+#[test]
 fn what_is_not_needed_is_closed_and_what_is_gone_forgotten() {
     let (mut pool, start) = (Pool::default(), Instant::now());
     assert_eq!((pool.take("1", start), pool.take("1", start)), (Way::Open, Way::Open));

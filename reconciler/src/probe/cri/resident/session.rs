@@ -55,10 +55,13 @@ pub(super) enum Lost {
     Ended(#[from] End),
     /// It is out of step.
     #[error(transparent)]
-    Garbled(#[from] NoCode),
+    Garbled(NoCode),
     /// It does nothing.
     #[error("its shell does not answer")]
     Hung,
+    /// What an earlier command has left behind is in it yet, and could be taken for part of the next one.
+    #[error("an earlier command has left something behind in it")]
+    Occupied,
 }
 
 /// What came of a command.
@@ -75,6 +78,8 @@ pub(super) enum Ran {
     },
     /// It did not, and was killed with all that it had started.
     TimedOut,
+    /// It did not, and the shell does not say that it is gone. It is not to be run again.
+    Stuck,
 }
 
 /// A shell that runs commands.
@@ -85,7 +90,7 @@ pub(super) struct Session<P> {
     known: Vec<Vec<String>>,
     /// Which one of the known is forgotten next.
     oldest: usize,
-    noisy: bool,
+    spent: bool,
 }
 
 impl<P: Pipe> Session<P> {
@@ -95,7 +100,7 @@ impl<P: Pipe> Session<P> {
     /// There is none, or it does not do as it is told.
     pub(super) async fn open(pipe: P, limit: Duration) -> Result<Self, Lost> {
         let mark = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let mut session = Self { pipe, mark, known: Vec::new(), oldest: 0, noisy: false };
+        let mut session = Self { pipe, mark, known: Vec::new(), oldest: 0, spent: false };
         let first = script::first(&session.mark);
         match timeout(limit, session.say(first)).await {
             Ok(Ok(Ran::Exited { code: 0, .. })) => Ok(session),
@@ -105,7 +110,8 @@ impl<P: Pipe> Session<P> {
         }
     }
 
-    /// Runs a command that [`script::fits`], and kills it if it has not ended when `limit` has.
+    /// Runs a command that [`script::fits`], and kills it if it has not ended when `limit` has. From then on it has not
+    /// ended in time, whatever else goes wrong, unless the shell has ended or has never begun with it.
     ///
     /// # Errors
     /// Nothing is known of the command, and the session is of no more use.
@@ -133,25 +139,41 @@ impl<P: Pipe> Session<P> {
             }
             () = limit => {}
         }
-        timeout(GRACE, self.pipe.send(script::KILL.to_owned())).await.map_err(|_| Lost::Hung)??;
-        timeout(GRACE, self.read(&mut outputs)).await.map_err(|_| Lost::Hung)??;
-        Ok(Ran::TimedOut)
+        match timeout(GRACE * 2, self.kill(&mut outputs)).await.unwrap_or(Err(Lost::Hung)) {
+            Ok(()) => Ok(Ran::TimedOut),
+            Err(Lost::Hung | Lost::Garbled(_)) => {
+                self.spent = true;
+                Ok(Ran::Stuck)
+            }
+            Err(lost @ (Lost::Ended(_) | Lost::Occupied)) => Err(lost),
+        }
+    }
+
+    async fn kill(&mut self, outputs: &mut [Output; 2]) -> Result<(), Lost> {
+        self.pipe.send(script::KILL.to_owned()).await?;
+        self.read(outputs).await
     }
 
     /// Whether it has said nothing since the last command ended, and lives as far as is known.
     pub(super) fn is_quiet(&mut self) -> bool {
-        !self.noisy && self.pipe.next().now_or_never().is_none()
+        !self.spent && self.pipe.next().now_or_never().is_none()
     }
 
     /// Whether it can be used again.
     pub(super) fn is_clean(&self) -> bool {
-        !self.noisy
+        !self.spent
     }
 
     /// The streams that it has.
     #[cfg(test)]
     pub(super) fn pipe(&self) -> &P {
         &self.pipe
+    }
+
+    /// The same, given away.
+    #[cfg(test)]
+    pub(super) fn into_pipe(self) -> P {
+        self.pipe
     }
 
     /// Tells the shell something that ends as a command does.
@@ -169,13 +191,17 @@ impl<P: Pipe> Session<P> {
     /// Reads until both streams have come to the mark.
     async fn read(&mut self, [stdout, stderr]: &mut [Output; 2]) -> Result<(), Lost> {
         while stdout.exit_code().is_none() || stderr.exit_code().is_none() {
-            match self.pipe.next().await {
-                Event::Stdout(piece) => stdout.feed(&piece)?,
-                Event::Stderr(piece) => stderr.feed(&piece)?,
+            let fed = match self.pipe.next().await {
+                Event::Stdout(piece) => stdout.feed(&piece),
+                Event::Stderr(piece) => stderr.feed(&piece),
                 Event::Ended(end) => return Err(end.into()),
-            }
+            };
+            fed.map_err(|error| match error {
+                NoCode::Occupied => Lost::Occupied,
+                NoCode::Other => Lost::Garbled(error),
+            })?;
         }
-        self.noisy |= stdout.is_late() || stderr.is_late();
+        self.spent |= stdout.is_late() || stderr.is_late();
         Ok(())
     }
 

@@ -168,12 +168,23 @@ fn reported(data: &Bytes) -> End {
     }
 }
 
+/// The exit codes of what cannot start a program: shells', and runc's.
+const NOT_STARTED: [&str; 3] = ["126", "127", "255"];
+
 /// Whether a shell that ended before it has said anything was never there: either the runtime says so (containerd),
-/// or runc, with an exit code of its own (CRI-O).
+/// or runc, with an exit code of its own (CRI-O). With another code there was one, and something has ended it: there may be
+/// no memory for it now, say.
 pub(super) fn is_no_shell(end: &End) -> bool {
     let End::Reported(status) = end else { return false };
-    status.reason.as_deref() == Some("NonZeroExitCode")
+    exit_code(status).is_some_and(|code| NOT_STARTED.contains(&code))
         || status.message.as_deref().is_some_and(|message| exec_status::cannot_run(message).is_some())
+}
+
+/// The exit code that the runtime reports, as it writes it.
+fn exit_code(status: &Status) -> Option<&str> {
+    let causes = status.details.as_ref()?.causes.as_ref()?;
+    let code = causes.iter().find(|cause| cause.reason.as_deref() == Some("ExitCode"))?;
+    code.message.as_deref()
 }
 
 #[cfg(test)]
@@ -213,7 +224,6 @@ mod tests {
                  found in $PATH",
                 true,
             ),
-            ("NonZeroExitCode", "command terminated with non-zero exit code: exit status 255", true),
             (
                 "InternalError",
                 "error executing command in container: failed to exec in container: failed to load task: no running task \
@@ -229,5 +239,21 @@ mod tests {
             assert_eq!(is_no_shell(&End::Reported(Box::new(status))), expected, "{message}");
         }
         assert!(!is_no_shell(&closed()));
+        for (code, expected) in [
+            ("126", true),
+            ("127", true),
+            ("255", true),
+            ("1", false),
+            ("2", false),
+            ("137", false),
+            ("143", false),
+        ] {
+            let status = serde_json::from_value(serde_json::json!({
+                "status": "Failure", "reason": "NonZeroExitCode",
+                "message": format!("command terminated with non-zero exit code: exit status {code}"),
+                "details": {"causes": [{"reason": "ExitCode", "message": code}]},
+            }));
+            assert_eq!(is_no_shell(&End::Reported(Box::new(status.unwrap()))), expected, "{code}");
+        }
     }
 }
