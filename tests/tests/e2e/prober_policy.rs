@@ -2,7 +2,7 @@
 //!
 //! The account is given all rights in the test's namespace, so that what is refused is refused by the policies.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use gamewarden_api::GameServer;
 use gamewarden_tests::{Gss, Manifest, Namespace, prober};
 use k8s_openapi::api::{
@@ -70,6 +70,7 @@ async fn a_stolen_token_writes_verdicts_on_servers_of_its_node_and_nothing_else(
         }
         let thief = prober.stolen().await?;
         servers(namespace, &thief, &node.name).await?;
+        removals(namespace, &thief).await?;
         pods(namespace, &thief, &node.name).await?;
         leases(namespace, &thief, &node.name).await?;
         events(namespace, &thief).await?;
@@ -104,10 +105,11 @@ async fn servers(namespace: &Namespace, thief: &Client, node: &str) -> Result<()
     let labels = "a node prober changes no label under game.kruise.io/ and gamewarden.dev/";
     let annotations =
         "a node prober changes no annotation under game.kruise.io/ and gamewarden.dev/ but the records";
+    let removals = "a node prober answers the claim of a removal";
     let containers = "a node prober does not change spec.containers";
     for (what, name, change, expected) in [
         ("a verdict", "here-0", annotation("gamewarden.dev/verdicts", json!("{}")), None),
-        ("an answer", "here-0", annotation("gamewarden.dev/removal", json!("{}")), None),
+        ("a claim of its own", "here-0", annotation("gamewarden.dev/removal", json!("{}")), Some(removals)),
         ("its effect", "here-0", json!({"spec": {"opsState": "Kill", "deletionPriority": 3}}), None),
         ("a label of an action", "here-0", label("gs-sync/players", json!("3")), None),
         ("an annotation of an action", "here-0", annotation("example.org/players", json!("3")), None),
@@ -176,6 +178,51 @@ async fn servers(namespace: &Namespace, thief: &Client, node: &str) -> Result<()
     let sets: Api<gamewarden_api::GameServerSet> = Api::namespaced(thief.clone(), &namespace.name);
     let scaled = patch(&sets, "here", json!({"spec": {"replicas": 0}})).await?;
     check("a set", &scaled, Some(&format!("{alone} UPDATE of gameserversets")))
+}
+
+/// A removal under way in this phase, as a controller writes it.
+fn removal(id: &str, phase: &str, more: &str) -> String {
+    format!(
+        r#"{{"v":1,"id":"{id}","pod":"none","phase":"{phase}","since":"2026-01-01T00:00:00Z","generation":1,"look":["idle"]{more}}}"#
+    )
+}
+
+/// The set's scale-down waits for its removals, so whatever says how far one is, is the controller's.
+async fn removals(namespace: &Namespace, thief: &Client) -> Result<()> {
+    const REMOVAL: &str = "gamewarden.dev/removal";
+    let api: Api<GameServer> = Api::namespaced(thief.clone(), &namespace.name);
+    let ours: Api<GameServer> = namespace.api();
+    let annotation =
+        |value: Option<&str>| json!({"metadata": {"annotations": {REMOVAL: value.map(|text| json!(text))}}});
+    let refused = Some("a node prober answers the claim of a removal, or gives it back");
+    let (claimed, looked) = (removal("a", "Claimed", ""), removal("a", "Looked", ""));
+    let (took, another) = (removal("a", "Looked", r#","took":250"#), removal("b", "Looked", ""));
+    let (committed, unanswered) = (removal("a", "Committed", ""), removal("a", "Unanswered", ""));
+    let tries = removal("a", "Looked", r#","tries":99"#);
+    for (before, after, expected) in [
+        (Some(&claimed), Some(&looked), None),
+        (Some(&claimed), Some(&took), None),
+        (Some(&claimed), Some(&another), refused),
+        (Some(&claimed), Some(&tries), refused),
+        (Some(&claimed), Some(&committed), refused),
+        (Some(&claimed), None, None),
+        (Some(&looked), None, None),
+        (Some(&looked), Some(&took), refused),
+        (Some(&committed), None, refused),
+        (Some(&committed), Some(&looked), refused),
+        (Some(&unanswered), None, refused),
+        (None, Some(&claimed), refused),
+        (None, Some(&committed), refused),
+    ] {
+        // It is of no pod that there is: the controller takes no note of it.
+        let before = annotation(before.map(String::as_str));
+        ours.patch("here-0", &PatchParams::default(), &Patch::Merge(&before)).await?;
+        let after = annotation(after.map(String::as_str));
+        check(&format!("{before} -> {after}"), &patch(&api, "here-0", after.clone()).await?, expected)?;
+    }
+    let none = annotation(None);
+    ours.patch("here-0", &PatchParams::default(), &Patch::Merge(&none)).await?;
+    Ok(())
 }
 
 async fn pods(namespace: &Namespace, thief: &Client, node: &str) -> Result<()> {
@@ -287,9 +334,28 @@ async fn leases(namespace: &Namespace, thief: &Client, node: &str) -> Result<()>
 async fn events(namespace: &Namespace, thief: &Client) -> Result<()> {
     let api: Api<Event> = Api::namespaced(thief.clone(), &namespace.name);
     let server = namespace.api::<GameServer>().get("here-0").await?;
-    let event = serde_json::from_value(json!({
-        "metadata": {"name": "new", "namespace": namespace.name},
-        "involvedObject": {"kind": "GameServer", "name": server.name_any(), "namespace": namespace.name},
-    }))?;
-    check("an Event", &create(&api, &event).await?, None).context("Events are anybody's")
+    let about = async |api_version: &str, kind: &str, place: &str| {
+        let event = serde_json::from_value(json!({
+            "metadata": {"name": "new", "namespace": namespace.name},
+            "involvedObject": {
+                "apiVersion": api_version, "kind": kind, "name": server.name_any(), "namespace": place,
+            },
+        }))?;
+        create(&api, &event).await
+    };
+    let refused = Some("a node prober writes Events about GameServers and their sets");
+    let here = namespace.name.as_str();
+    for (api_version, kind, place, expected) in [
+        ("game.kruise.io/v1alpha1", "GameServer", here, None),
+        ("game.kruise.io/v1alpha1", "GameServerSet", here, None),
+        ("game.kruise.io/v1alpha1", "Pod", here, refused),
+        ("v1", "Pod", here, refused),
+    ] {
+        let what = format!("an Event about a {kind} of {api_version}");
+        check(&what, &about(api_version, kind, place).await?, expected)?;
+    }
+    // Kubernetes itself wants an Event where its object is, and may say so first.
+    let elsewhere = about("game.kruise.io/v1alpha1", "GameServer", "default").await?;
+    ensure!(!elsewhere.is_empty(), "an Event about what is elsewhere");
+    Ok(())
 }
