@@ -279,8 +279,15 @@ assert sorted(seen["resources"]) == ["gameservers", "gameserversets"] and seen["
 # Node probers: nothing without them; with them, each value in its place.
 for kind, name in DEFAULT:
     assert "prober" not in name, f"{kind} {name} is made without prober.enabled"
-assert "prober" not in json.dumps([container(role, "args")(DEFAULT) for role in ("controller", "webhook")])
+assert "prober" not in json.dumps(container("webhook", "args")(DEFAULT))
 PROBER = render({"prober": {"enabled": True}})
+# The controller is as it is with them, and may read their Leases: while that is switched on or off, it knows who probes.
+controllers = lambda o: [o[kind, "gamewarden-controller"] for kind in ("Deployment", "ClusterRole", "ClusterRoleBinding", "Role")]
+assert controllers(DEFAULT) == controllers(PROBER), "the controller is another one with probers"
+assert "--prober-namespace=gamewarden-probers" in container("controller", "args")(DEFAULT)
+assert {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "list", "watch"]} in DEFAULT[
+    "ClusterRole", "gamewarden-controller"]["rules"]
+assert "prober" not in json.dumps(container("controller", "args")(external)), "probers in external mode"
 
 
 def prober_pod(objects):
@@ -297,7 +304,6 @@ argument_of_prober = lambda text: lambda o: text in prober_args(o)
 pod_of_prober = lambda key: lambda o: prober_pod(o)["spec"].get(key)
 host_path = lambda o: prober_pod(o)["spec"]["volumes"][0]["hostPath"]["path"]
 case("prober.enabled", True, exists("DaemonSet", "gamewarden-prober"), True)
-case("prober.enabled", True, lambda o: "--prober-namespace=gamewarden-probers" in container("controller", "args")(o), True)
 case("prober.enabled", True, lambda o: "gamewarden-probers:gamewarden-prober" in json.dumps(
     o["ValidatingWebhookConfiguration", "gamewarden"]), True)
 case("prober.enabled", True, lambda o: "--node-prober" in container("webhook", "args")(o), True)
@@ -306,6 +312,9 @@ prober("socket", "/run/crio/crio.sock", argument_of_prober("--cri-socket=/run/cr
 prober("socket", "/run/crio/crio.sock", host_path, "/run/crio")
 prober("socket", "", host_path, "/run")
 prober("socket", "", argument_of_prober("--host-root=/host"), True)
+prober("seLinuxType", "other_t", lambda o: prober_pod(o)["spec"]["containers"][0]["securityContext"].get("seLinuxOptions"),
+       {"type": "other_t"})
+prober("seLinuxType", "", lambda o: "seLinuxOptions" in prober_pod(o)["spec"]["containers"][0]["securityContext"], False)
 prober("resident", "off", argument_of_prober("--resident=off"), True)
 prober("resident", "off", pod_of_prober("hostNetwork"), None)
 prober("probeHosts", "any", argument_of_prober("--probe-hosts=any"), True)
@@ -357,8 +366,6 @@ assert exempt[1:] == ["--exempt-users=system:serviceaccount:n-s:mine"], exempt
 for kind in ("ClusterRoleBinding", "RoleBinding"):
     [subject] = elsewhere[kind, "gamewarden-prober"]["subjects"]
     assert (subject["namespace"], subject["name"]) == ("n-s", "mine"), subject
-[subject] = elsewhere["RoleBinding", "gamewarden-prober-leases"]["subjects"]
-assert (subject["namespace"], subject["name"]) == ("game-ops", "gamewarden-controller"), subject
 assert elsewhere["Namespace", "n-s"]["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
 assert "--prober-namespace=n-s" in container("controller", "args")(elsewhere)
 
@@ -366,7 +373,7 @@ assert "--prober-namespace=n-s" in container("controller", "args")(elsewhere)
 spec = prober_pod(PROBER)["spec"]
 [program] = spec["containers"]
 assert program["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-                                      "capabilities": {"drop": ["ALL"]}}, program
+                                      "capabilities": {"drop": ["ALL"]}, "seLinuxOptions": {"type": "spc_t"}}, program
 assert spec["enableServiceLinks"] is False and "hostPID" not in spec and "hostIPC" not in spec, spec
 assert [v["hostPath"]["path"] for v in spec["volumes"]] == ["/run/containerd"], spec["volumes"]
 assert all(mount["readOnly"] for mount in program["volumeMounts"]), program
