@@ -287,7 +287,7 @@ impl World {
             }
             assert!(!self.strict || own.1 <= 1, "{name} may be in use");
         }
-        for commit in &plan.removals.commit {
+        if let Some(commit) = &plan.removals.commit {
             let (unreserved, rank, ..) = turn(&set, view, &commit.turn.name).unwrap();
             assert_eq!(commit.last_resort, unreserved && rank > 1, "{}", commit.turn.name);
         }
