@@ -276,7 +276,7 @@ async fn a_scale_down_is_told_before_it_happens() -> Result<()> {
 
         namespace.kubectl("annotate gss game gamewarden.dev/protection=Strict").await?;
         let kept = "Warning: goes, in this order: game-0 (WaitToBeDeleted)\nWarning: stays while in use (Strict): game-1 \
-                    (None)\nWarning: so 2 servers stay, not 1, until those are WaitToBeDeleted or Kill\n";
+                    (None)\nWarning: so there will be 2 servers, not 1, until those are WaitToBeDeleted or Kill\n";
         once_said(namespace, dry, kept).await?;
         let output = namespace.try_kubectl("scale gss game --replicas=1", None).await?;
         ensure!(output.success && output.stderr == kept, "{output:?}");
