@@ -172,7 +172,9 @@ mod tests {
         );
         assert_eq!(
             warned(json!({"annotations": {"gamewarden.dev/protecton": "Off"}})),
-            ["metadata.annotations[gamewarden.dev/protecton]: unknown; did you mean \"gamewarden.dev/protection\"?"]
+            [
+                "metadata.annotations[gamewarden.dev/protecton]: unknown; did you mean \"gamewarden.dev/protection\"?"
+            ]
         );
 
         let server = json!({"metadata": {"name": "game-0"}, "spec": {"opsState": "None"}});
@@ -181,7 +183,9 @@ mod tests {
         let judgement = judge_server(&new, || Some(&server));
         assert_eq!(
             judgement.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            ["metadata.annotations[gamewarden.dev/allow-removal]: \"yes\" lets nothing be removed; write \"true\""]
+            [
+                "metadata.annotations[gamewarden.dev/allow-removal]: \"yes\" lets nothing be removed; write \"true\""
+            ]
         );
     }
 
