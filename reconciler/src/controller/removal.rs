@@ -64,7 +64,7 @@ pub(super) async fn carry_out(
     for withdrawal in &removals.withdraw {
         match context.writer.patch_pod(namespace, &withdrawal.name, &withdrawal.patch).await {
             Ok(written) => {
-                tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and not carried out in time");
+                tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and has not been carried out");
                 context.metrics.removals.count(Counted::Withdrawn);
                 context.went_well(pods, &withdrawal.name, Refused::Withdraw);
                 context.note_pod(pods, written);

@@ -61,6 +61,10 @@ async fn strict_refuses_every_way_to_lose_a_player() -> Result<()> {
         let before = set.identity(0).await?;
         let uid = set.servers().get("game-0").await?.metadata.uid;
         let refused = "game-0 (Allocated) may be in use, and set game is Strict (gamewarden.dev/protection): ";
+        let owner = |what: &str| {
+            let owners = r#"[{"apiVersion":"v1","kind":"ConfigMap","name":"none","uid":"no-such-uid"}]"#;
+            format!(r#"patch {what} --type=merge -p {{"metadata":{{"ownerReferences":{owners}}}}}"#)
+        };
         for (line, words) in [
             ("delete pod game-0", format!("(Forbidden): admission webhook \"pods.gamewarden.dev\" denied the request: {refused}its pod is not deleted.")),
             ("delete gs game-0", format!("{refused}its GameServer is not deleted.")),
@@ -68,6 +72,9 @@ async fn strict_refuses_every_way_to_lose_a_player() -> Result<()> {
             ("delete gss --all", "game-0 (Allocated) of set game may be in use".to_owned()),
             ("label pod game-0 game.kruise.io/owner-gss-", format!("{refused}label game.kruise.io/owner-gss stays on its pod")),
             ("label pod game-0 --overwrite game.kruise.io/owner-gss=other", format!("{refused}label game.kruise.io/owner-gss stays on its pod")),
+            (&owner("pod game-0"), "the ownerReferences of pod game-0 are not exchanged".to_owned()),
+            (&owner("gs game-0"), "the ownerReferences of GameServer game-0 are not exchanged".to_owned()),
+            (&owner("gss game"), "the ownerReferences of GameServerSet game are not exchanged".to_owned()),
             ("delete pod game-0 --grace-period=0 --force", format!("{refused}its pod is not deleted.")),
         ] {
             let output = namespace.try_kubectl(line, None).await?;
