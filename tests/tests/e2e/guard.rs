@@ -287,6 +287,9 @@ async fn a_scale_down_is_told_before_it_happens() -> Result<()> {
         once_said(namespace, dry, kept).await?;
         let output = namespace.try_kubectl("scale gss game --replicas=1", None).await?;
         ensure!(output.success && output.stderr == kept, "{output:?}");
+        let output = namespace.try_kubectl("annotate gss game gamewarden.dev/protecton=Off", None).await?;
+        let misspelt = "Warning: metadata.annotations[gamewarden.dev/protecton]: unknown; did you mean \"gamewarden.dev/protection\"?\n";
+        ensure!(output.success && output.stderr == misspelt, "{output:?}");
         set.wait_states(&[(1, "None"), (2, "Allocated")]).await?;
         Ok(())
     })
