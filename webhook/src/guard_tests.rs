@@ -166,7 +166,7 @@ fn a_scale_down_is_told_once_and_in_external_mode_held_back() {
     let told = json!([
         "goes, in this order: game-1 (WaitToBeDeleted)",
         "stays while in use (Strict): game-2 (None)",
-        "so 2 servers stay, not 1, until those are WaitToBeDeleted or Kill",
+        "so there will be 2 servers, not 1, until those are WaitToBeDeleted or Kill",
     ]);
     let world = World::new(Mode::Managed, true);
     assert_eq!(world.ask(Phase::Validate, &scaled), json!({"uid": "u-1", "allowed": true, "warnings": told}));

@@ -22,6 +22,9 @@ const WRITTEN: [&str; 2] = [names::PROTECTION, names::ALLOW_REMOVAL];
 pub(super) fn check(metadata: &Field<'_, '_>, read: &[&str], report: &mut Report) {
     for (key, field) in metadata.get("annotations").entries() {
         match key {
+            names::PROTECTION if read.contains(&key) && field.value == "" => {
+                report.warn(About::Effect, &field, "empty: that is Prefer; write Strict, or take it off");
+            }
             names::PROTECTION if read.contains(&key) => {
                 one_of(&field, &Protection::ALL.map(|(name, _)| name), report);
             }
@@ -37,7 +40,10 @@ pub(super) fn check(metadata: &Field<'_, '_>, read: &[&str], report: &mut Report
             }
             known if read.contains(&known) => {}
             names::PROTECTION | names::ALLOW_REMOVAL => {
-                report.warn(About::Effect, &field, "not looked at here; write it on the GameServerSet");
+                report.warn(About::Effect, &field, "no effect here: annotate the GameServerSet");
+            }
+            other if read == ON_PODS && meant(other).is_some() => {
+                report.warn(About::Effect, &field, "no effect here: annotate the GameServerSet");
             }
             other => {
                 if let Some(meant) = meant(other) {
@@ -94,6 +100,13 @@ mod tests {
             |key: &str| format!("annotations[{key}]: unknown; did you mean \"gamewarden.dev/protection\"?");
         for (metadata, wanted) in [
             (json!({"annotations": {"gamewarden.dev/protection": "Strict"}}), None),
+            (
+                json!({"annotations": {"gamewarden.dev/protection": ""}}),
+                Some(
+                    "annotations[gamewarden.dev/protection]: empty: that is Prefer; write Strict, or take it off"
+                        .to_owned(),
+                ),
+            ),
             (json!({"annotations": {"gamewarden.dev/ordinals": "0-2", "mine/x": "y", "replicas": "3"}}), None),
             (json!({"annotations": {"gamewarden.dev/protecton": "Strict"}}), Some(is("gamewarden.dev/protecton"))),
             (json!({"annotations": {"gamewarden.dev/protections": "Strict"}}), Some(is("gamewarden.dev/protections"))),
@@ -128,10 +141,11 @@ mod tests {
             ("gamewarden.dev/protection", &ON_SERVERS[..]),
             ("gamewarden.dev/protection", &ON_PODS),
             ("gamewarden.dev/allow-removal", &ON_PODS),
+            ("gamewarden.dev/protecton", &ON_PODS),
         ] {
             assert_eq!(
                 said(&json!({"annotations": {key: "Strict"}}), read),
-                [format!("annotations[{key}]: not looked at here; write it on the GameServerSet")]
+                [format!("annotations[{key}]: no effect here: annotate the GameServerSet")]
             );
         }
     }

@@ -70,11 +70,20 @@ fn judge<'a>(
         warnings.splice(0..0, kept);
     }
     if refused.is_empty() && same_but_for_replicas(&new["spec"], &old["spec"]) {
-        // Who scales or annotates is not told of the rest.
+        // Who scales or annotates is told of that, and not of the rest.
         let grows = new["spec"]["replicas"].as_u64() > old["spec"]["replicas"].as_u64();
-        warnings.retain(|finding| grows && finding.is_about_load());
+        warnings.retain(|finding| grows && finding.is_about_load() || is_written(finding, new, old));
     }
     Judgement { refused, warnings }
+}
+
+/// Whether the finding is about an annotation or a label that the change has brought.
+fn is_written(finding: &Finding, new: &Value, old: &Value) -> bool {
+    ["annotations", "labels"].into_iter().any(|map| {
+        let entry = finding.path.strip_prefix("metadata.").and_then(|path| path.strip_prefix(map));
+        let key = entry.and_then(|entry| entry.strip_prefix('[')?.strip_suffix(']'));
+        key.is_some_and(|key| new["metadata"][map][key] != old["metadata"][map][key])
+    })
 }
 
 /// Whether nothing of a spec has changed but the number of servers.
@@ -138,6 +147,46 @@ mod tests {
         assert_eq!((refused.len(), warnings.len()), (0, 5));
         let (refused, _) = judged(|set| merge(set, &json!({"spec": {"serviceName": "s.s"}})));
         assert_eq!(refused, ["spec.serviceName"]);
+    }
+
+    #[test]
+    fn who_annotates_is_told_of_what_they_wrote_and_of_nothing_else() {
+        let mut before = old();
+        before["metadata"]["annotations"] = json!({"gamewarden.dev/protecton": "Strict"});
+        let warned = |change: Value| {
+            let mut new = before.clone();
+            merge(&mut new, &json!({"metadata": change}));
+            let judgement = judge_set(&new, || Some(&before), &Settings::default());
+            assert!(judgement.refused.is_empty(), "{judgement:?}");
+            judgement.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(warned(json!({"annotations": {"a": "b"}, "labels": {"protected": "no"}})), [""; 0]);
+        assert_eq!(
+            warned(json!({"annotations": {"protection": "Strict"}})),
+            ["metadata.annotations[protection]: unknown; did you mean \"gamewarden.dev/protection\"?"]
+        );
+        assert_eq!(
+            warned(json!({"labels": {"gamewarden.dev/protection": "Strict"}})),
+            ["metadata.labels[gamewarden.dev/protection]: does nothing as a label; write the annotation \
+              \"gamewarden.dev/protection\""]
+        );
+        assert_eq!(
+            warned(json!({"annotations": {"gamewarden.dev/protecton": "Off"}})),
+            [
+                "metadata.annotations[gamewarden.dev/protecton]: unknown; did you mean \"gamewarden.dev/protection\"?"
+            ]
+        );
+
+        let server = json!({"metadata": {"name": "game-0"}, "spec": {"opsState": "None"}});
+        let mut new = server.clone();
+        new["metadata"]["annotations"] = json!({"gamewarden.dev/allow-removal": "yes"});
+        let judgement = judge_server(&new, || Some(&server));
+        assert_eq!(
+            judgement.warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            [
+                "metadata.annotations[gamewarden.dev/allow-removal]: \"yes\" lets nothing be removed; write \"true\""
+            ]
+        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{
     cache::{Cache, Sight},
     external,
     kept::{KeptServer, KeptSet, is_in_use, is_protected, metadata},
-    replicas,
+    owners, replicas,
     request::{Asked, Operation, Rules, Target},
     say::{List, Named, Refusal},
 };
@@ -64,6 +64,7 @@ pub fn judge(asked: &Asked<'_>, cache: &Cache, sight: Sight, rules: &Rules, now:
     let verdict = match (asked.target, asked.operation) {
         (Target::Pod, Operation::Update) => view.pod_changed(asked),
         (Target::Pod, Operation::Delete) => view.pod_deleted(asked),
+        (Target::Server, Operation::Update) => view.server_changed(asked),
         (Target::Server, Operation::Delete) => view.server_deleted(asked),
         (Target::Set, Operation::Delete) => view.set_deleted(asked),
         (Target::Eviction, Operation::Create) => view.evicted(asked),
@@ -89,6 +90,11 @@ impl<'a> View<'a> {
     fn pod_changed(&self, asked: &Asked<'_>) -> Verdict {
         let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
         let Some(pod) = Pod::of(asked, old) else { return Verdict::pass() };
+        if owners::are_exchanged(old, new) {
+            return self.pod(&pod, |view, set, server| {
+                is_protected(set, server).then(|| view.server_reowned("pod", asked, pod.set, server))
+            });
+        }
         let taken_off = if text(old, names::OWNER_GSS) != text(new, names::OWNER_GSS) {
             names::OWNER_GSS
         } else if is_labelled_guarded(old) && !is_labelled_guarded(new) {
@@ -137,7 +143,29 @@ impl<'a> View<'a> {
         refused(self, set, server).map_or_else(Verdict::pass, Verdict::refuse)
     }
 
+    fn server_changed(&self, asked: &Asked<'_>) -> Verdict {
+        let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
+        if !owners::are_exchanged(old, new) {
+            return Verdict::pass();
+        }
+        self.server(asked, |view, set, server| {
+            is_protected(set, Some(server))
+                .then(|| view.server_reowned("GameServer", asked, &server.set, Some(server)))
+        })
+    }
+
     fn server_deleted(&self, asked: &Asked<'_>) -> Verdict {
+        self.server(asked, |view, set, server| {
+            view.deleted("GameServer", asked, &server.set, set, Some(server))
+        })
+    }
+
+    /// Holds a GameServer against a rule, as far as there is one and it can be judged.
+    fn server(
+        &self,
+        asked: &Asked<'_>,
+        refused: impl FnOnce(&Self, &KeptSet, &KeptServer) -> Option<Refusal>,
+    ) -> Verdict {
         let Some(old) = asked.old.filter(|old| !is_going(old)) else { return Verdict::pass() };
         // What the request says of the server is newer than what the cache shows.
         let Some(server) = KeptServer::read(old).filter(|server| !server.leaving) else {
@@ -157,8 +185,7 @@ impl<'a> View<'a> {
             };
         }
         let Some(set) = set else { return Verdict::pass() };
-        let refused = self.deleted("GameServer", asked, &server.set, set, Some(&server));
-        refused.map_or_else(Verdict::pass, Verdict::refuse)
+        refused(self, set, &server).map_or_else(Verdict::pass, Verdict::refuse)
     }
 
     /// Why a server, which is there, is not to be deleted.

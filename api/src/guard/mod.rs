@@ -24,6 +24,7 @@ mod cache;
 mod decide;
 mod external;
 mod kept;
+mod owners;
 mod preview;
 mod replicas;
 mod request;

@@ -43,7 +43,7 @@ pub(super) fn warnings(
     if !plan.kept.is_empty() {
         let stay = set.replicas.max(0).unsigned_abs() as usize + plan.kept.len();
         lines.push(format!(
-            "so {stay} servers stay, not {}, until those are WaitToBeDeleted or Kill",
+            "so there will be {stay} servers, not {}, until those are WaitToBeDeleted or Kill",
             set.replicas
         ));
     }

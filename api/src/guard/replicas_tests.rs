@@ -27,7 +27,7 @@ fn who_stays_is_told_with_the_reason() {
         [
             "goes, in this order: game-1 (WaitToBeDeleted)",
             "stays while in use (Strict): game-2 (None)",
-            "so 2 servers stay, not 1, until those are WaitToBeDeleted or Kill",
+            "so there will be 2 servers, not 1, until those are WaitToBeDeleted or Kill",
         ]
     );
     let reserved = world.edit(&json!({"spec": {"reserveGameServerIds": [0]}}));
@@ -35,7 +35,7 @@ fn who_stays_is_told_with_the_reason() {
         reserved.warnings,
         [
             "stays while in use (Strict): game-0 (id reserved, Allocated)",
-            "so 4 servers stay, not 3, until those are WaitToBeDeleted or Kill",
+            "so there will be 4 servers, not 3, until those are WaitToBeDeleted or Kill",
         ]
     );
     let prefer = World::new("Prefer", 3, &["Allocated", "WaitToBeDeleted", "None"]);

@@ -83,6 +83,26 @@ pub enum Refusal {
         /// Where they are.
         namespace: String,
     },
+    /// The owners of a set, of a server's pod or of its GameServer are to be exchanged, and it may be in use.
+    #[error(
+        "{servers} of set {set} may be in use, and it is Strict (gamewarden.dev/protection): the ownerReferences of {what} \
+         {name} are not exchanged, for where none of the new owners exists, the garbage collector deletes it. Let it go first \
+         if it may: `kubectl annotate {kind} -n {namespace} {name} gamewarden.dev/allow-removal=true`"
+    )]
+    Reowned {
+        /// Those servers.
+        servers: List,
+        /// Their set.
+        set: String,
+        /// `pod`, `GameServer`, `GameServerSet`.
+        what: &'static str,
+        /// What is annotated, as a person types it.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// Where they are.
+        namespace: String,
+    },
     /// A label of a pod is to be changed by hand that decides who goes (external mode).
     #[error(
         "set {set} is Strict (gamewarden.dev/protection), and OpenKruiseGame's controller takes servers by the label {label} \
@@ -204,6 +224,7 @@ impl Refusal {
             Self::Blind { .. } => ("ServiceUnavailable", 503),
             Self::InUse { .. }
             | Self::Unlabelled { .. }
+            | Self::Reowned { .. }
             | Self::Relabelled { .. }
             | Self::NotItsTurn { .. }
             | Self::SetInUse { .. }

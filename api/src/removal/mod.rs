@@ -47,7 +47,7 @@ mod step;
 
 pub use claim::{Claim, Phase};
 pub use patch::{Look, claimed_patch, given_back, is_withdrawn, looked_patch, turned_patch, withdraw_pod};
-pub use protect::{Protection, is_guarded, is_removable};
+pub use protect::{Protection, has_ended, is_guarded, is_removable};
 pub use step::{COMMIT_LASTS, LOOK_LASTS, Seen, Step, backoff, is_skipped, step};
 
 pub(crate) use protect::{allows_removal, is_free};

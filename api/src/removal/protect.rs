@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use k8s_openapi::api::core::v1::Pod;
+
 use crate::{GameServer, GameServerSet, names, types::OpsState};
 
 /// What a set asks for.
@@ -49,6 +51,13 @@ pub fn is_removable(set: &GameServerSet, server: Option<&GameServer>) -> bool {
     server.and_then(|server| server.spec.ops_state.as_ref()).is_some_and(is_free)
         || allows_removal(set.metadata.annotations.as_ref())
         || allows_removal(server.and_then(|server| server.metadata.annotations.as_ref()))
+}
+
+/// Whether the pod has ended for good: nobody can be on it.
+#[must_use]
+pub fn has_ended(pod: &Pod) -> bool {
+    let phase = pod.status.as_ref().and_then(|status| status.phase.as_deref());
+    matches!(phase, Some("Failed" | "Succeeded"))
 }
 
 /// Whether nobody needs a server of this state.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::Pod;
 use serde_json::Value;
 
 use super::{
     Refused, Snapshot,
     roster::{Member, Roster},
+    snapshot::pre_delete,
 };
 use crate::{
     lifecycle::hooked,
@@ -16,7 +18,7 @@ use crate::{
         self, Claim, Look, Phase, Seen, Step, claimed_patch, given_back, is_free, turned_patch, withdraw_pod,
     },
     scale::{ScalePlan, Why},
-    types::ScaleDownStrategyType,
+    types::{GameServerSet, ScaleDownStrategyType},
 };
 
 /// Servers that are looked at once more at the same time. More wait: what was found of them would be old by the time it
@@ -90,6 +92,16 @@ impl From<Why> for Reason {
 }
 
 impl Removal {
+    /// The same removal where the pod has been read again since it was planned: by now a hook may hold it.
+    #[must_use]
+    pub fn of_pod(self, set: &GameServerSet, pod: &Pod) -> Self {
+        Self {
+            resource_version: pod.metadata.resource_version.clone().unwrap_or_default(),
+            hooked: hooked(pre_delete(set), &pod.metadata),
+            ..self
+        }
+    }
+
     pub(super) fn of(snapshot: &Snapshot<'_>, member: &Member<'_>, reason: Reason) -> Self {
         let metadata = &member.pod.metadata;
         Self {
@@ -121,8 +133,7 @@ pub struct Commit {
     pub turn: Turn,
     /// The claim's name.
     pub claim: String,
-    /// It may be in use, and goes because no idle one is there. That has to be so when it is committed (I1): what the caller
-    /// has seen of the others a moment ago is not enough.
+    /// It may be in use, and goes because no idle one is there.
     pub last_resort: bool,
 }
 
@@ -157,6 +168,15 @@ impl Removals {
     pub fn is_empty(&self) -> bool {
         self.withdraw.is_empty() && self.turns.is_empty() && self.commit.is_none() && self.delete.is_empty()
     }
+
+    /// Whether somebody goes who may be in use, because no idle one is there. That has to be so when it is decided for good
+    /// (I1): what the caller has seen of the others a moment ago is not enough, and nothing is written in between.
+    #[must_use]
+    pub fn are_last_resort(&self) -> bool {
+        // Without a GameServer there is no commit.
+        let unasked = |removal: &Removal| removal.claim.is_none() && removal.reason == Reason::ScaleDown;
+        self.commit.as_ref().is_some_and(|commit| commit.last_resort) || self.delete.iter().any(unasked)
+    }
 }
 
 /// What is to be done next about each server of the set.
@@ -178,6 +198,11 @@ pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &Sc
     for member in in_order.chain(others) {
         let why = goes.get(&member.ordinal).copied();
         queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));
+    }
+    if queue.out.are_last_resort() && !(queue.out.withdraw.is_empty() && queue.out.turns.is_empty()) {
+        // All that takes its time: the next plan decides.
+        queue.out.commit = None;
+        queue.out.delete.clear();
     }
     queue.out
 }
@@ -275,7 +300,7 @@ impl Queue<'_, '_> {
                 if !self.blocked {
                     let turn = turn(turned_patch(server, claim, Phase::Committed, now));
                     let free = server.spec.ops_state.as_ref().is_some_and(is_free);
-                    let last_resort = why == Some(Why::Excess) && !free;
+                    let last_resort = why == Some(Why::Excess) && !free && !member.dead;
                     self.out.commit = turn.map(|turn| Commit { turn, claim: claim.id.clone(), last_resort });
                 } else if !claim.look.is_empty() {
                     self.wait(claim.looked_until());

@@ -264,3 +264,68 @@ fn an_update_in_place_comes_to_its_end_under_a_claim() {
     assert_eq!(steps(&plan), [("game-2", Step::Claim)]);
     assert_eq!(plan.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["game-2"]);
 }
+
+#[test]
+fn who_may_be_in_use_is_decided_on_when_nothing_is_to_be_written_before() {
+    let three = |replicas| Cluster::new(replicas, "0-2").with(0, "None").with(1, "None").with(2, "None");
+    let mut cluster = three(2);
+    cluster.turn(&cluster.plan().removals);
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-2", Step::Commit)]);
+    assert!(plan.removals.are_last_resort());
+
+    // Another one was to go first a moment ago.
+    let mut before = three(2);
+    before.servers[0]["spec"]["deletionPriority"] = json!(1);
+    before.turn(&before.plan().removals);
+    cluster.servers[0] = before.servers[0].clone();
+    cluster.servers[0]["spec"]["deletionPriority"] = json!(0);
+    let plan = cluster.plan();
+    assert_eq!(steps(&plan), [("game-0", Step::GiveBack)]);
+    assert!(!plan.removals.are_last_resort());
+    cluster.turn(&plan.removals);
+    assert_eq!(steps(&cluster.plan()), [("game-2", Step::Commit)]);
+}
+
+#[test]
+fn only_who_goes_because_nobody_is_idle_is_the_last_resort() {
+    let last_resort = |cluster: &mut Cluster| {
+        cluster.turn(&cluster.plan().removals);
+        let plan = cluster.plan();
+        assert_eq!(steps(&plan), [("game-1", Step::Commit)]);
+        plan.removals.are_last_resort()
+    };
+    for (state, expected) in
+        [("None", true), ("Allocated", true), ("WaitToBeDeleted", false), ("Kill", false)]
+    {
+        let mut cluster = Cluster::new(1, "0-1").with(0, "Maintaining").with(1, state);
+        assert_eq!(last_resort(&mut cluster), expected, "{state}");
+    }
+    let mut ended = Cluster::new(1, "0-1").with(0, "None").with(1, "None");
+    ended.pods[1]["status"]["phase"] = json!("Failed");
+    assert!(!last_resort(&mut ended), "nobody can be on it");
+    let mut reserved = Cluster::new(1, "0-1").with(0, "None").with(1, "None");
+    reserved.set["spec"]["reserveGameServerIds"] = json!([1]);
+    assert!(!last_resort(&mut reserved), "a person has said which one");
+    let mut unknown = Cluster::new(1, "0-1").with(0, "None").with(1, "None");
+    unknown.servers.pop();
+    let plan = unknown.plan();
+    assert_eq!(names_of(&plan.removals.delete), ["game-1"]);
+    assert!(plan.removals.are_last_resort(), "nobody has said anything of it");
+}
+
+#[test]
+fn a_hook_that_is_put_on_after_the_plan_holds_the_pod() {
+    let mut cluster = Cluster::new(1, "0-1").with(0, "None").with(1, "None");
+    cluster.set["spec"]["lifecycle"] = json!({"preDelete": {"labelsHandler": {"playing": "yes"}}});
+    cluster.turn(&cluster.plan().removals);
+    cluster.turn(&cluster.plan().removals);
+    let removal = cluster.plan().removals.delete.remove(0);
+    assert!(!removal.hooked);
+    cluster.pods[1]["metadata"]["labels"]["playing"] = json!("yes");
+    cluster.pods[1]["metadata"]["resourceVersion"] = json!("101");
+    let set = serde_json::from_value(cluster.set).unwrap();
+    let removal = removal.of_pod(&set, &serde_json::from_value(cluster.pods[1].clone()).unwrap());
+    assert!(removal.hooked);
+    assert_eq!(removal.resource_version, "101");
+}

@@ -13,7 +13,7 @@ use super::{Refusal, Refused, Snapshot};
 use crate::{
     lifecycle::{Flight, State},
     names,
-    removal::{Claim, Phase, is_guarded, is_skipped, is_withdrawn},
+    removal::{Claim, Phase, has_ended, is_guarded, is_skipped, is_withdrawn},
     scale,
     server::{condition, controller, is_stale, owner_set},
     types::{GameServer, GameServerSpec, OpsState},
@@ -46,9 +46,8 @@ pub(super) struct Member<'a> {
 
 impl<'a> Member<'a> {
     fn new(ordinal: u32, pod: &'a Pod, server: Option<&'a GameServer>, snapshot: &Snapshot<'_>) -> Self {
-        let phase = pod.status.as_ref().and_then(|s| s.phase.as_deref());
         let removed = pod.metadata.uid.as_deref().is_some_and(|uid| (snapshot.removed)(uid));
-        let dead = matches!(phase, Some("Failed" | "Succeeded"));
+        let dead = has_ended(pod);
         // The kubelet takes a moment to turn a pod not ready that is being updated.
         let updating = State::of(&pod.metadata) == State::Updating;
         let uid = pod.metadata.uid.as_deref().unwrap_or_default();

@@ -73,7 +73,7 @@ impl<'a> Snapshot<'a> {
 
     /// The hook that holds pods before they are deleted.
     pub(super) fn pre_delete(&self) -> Option<&'a LifecycleHook> {
-        self.set.spec.lifecycle.as_ref()?.pre_delete.as_ref()
+        pre_delete(self.set)
     }
 
     /// Seconds that a server must be ready before it is available.
@@ -82,4 +82,9 @@ impl<'a> Snapshot<'a> {
         let rolling = self.set.spec.update_strategy.as_ref().and_then(|s| s.rolling_update.as_ref());
         i64::from(rolling.and_then(|r| r.min_ready_seconds).unwrap_or(0).max(0))
     }
+}
+
+/// The hook that holds pods of the set before they are deleted.
+pub(super) fn pre_delete(set: &GameServerSet) -> Option<&LifecycleHook> {
+    set.spec.lifecycle.as_ref()?.pre_delete.as_ref()
 }

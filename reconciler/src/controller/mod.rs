@@ -47,6 +47,7 @@ mod server;
 mod set;
 mod status;
 mod stores;
+mod view;
 mod watch;
 
 pub use context::Context;

@@ -8,8 +8,8 @@ use std::{
 
 use futures::{StreamExt, stream};
 use gamewarden_api::{
-    GameServer,
-    removal::{COMMIT_LASTS, Claim, Phase, Step, is_withdrawn},
+    GameServer, GameServerSet,
+    removal::{COMMIT_LASTS, Claim, Phase, Step, has_ended, is_guarded, is_withdrawn},
     set::{Refused, Removal, Removals, Turn},
 };
 use jiff::Timestamp;
@@ -52,18 +52,19 @@ impl Commits {
 /// # Errors
 /// Something has come in between, or a write failed. What was done stays done; the rest is for the next plan.
 pub(super) async fn carry_out(
-    namespace: &str,
+    set: &GameServerSet,
     removals: &Removals,
     pods: &[Arc<Pod>],
     servers: &mut [Arc<GameServer>],
     context: &Context,
 ) -> Result<(), Error> {
+    let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
     let mut failed = Failed::default();
     let mut withdrawn = 0;
     for withdrawal in &removals.withdraw {
         match context.writer.patch_pod(namespace, &withdrawal.name, &withdrawal.patch).await {
             Ok(written) => {
-                tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and not carried out in time");
+                tracing::warn!(namespace, pod = %withdrawal.name, "removal withdrawn: it was decided, and has not been carried out");
                 context.metrics.removals.count(Counted::Withdrawn);
                 context.went_well(pods, &withdrawal.name, Refused::Withdraw);
                 context.note_pod(pods, written);
@@ -105,7 +106,7 @@ pub(super) async fn carry_out(
         if context.refusals.stands(&removal.uid, Refused::Write, Instant::now()) {
             continue;
         }
-        if let Err(error) = delete(namespace, removal, pods, context).await {
+        if let Err(error) = delete(set, removal, pods, context).await {
             failed.add(Err(error));
             // One that is tried again goes before those behind it.
             break;
@@ -165,11 +166,12 @@ async fn write(namespace: &str, turn: &Turn, context: &Context) -> Result<GameSe
 /// Deletes a pod. One that follows a commit is read after it, and deleted only as it was then. What the API server refuses is
 /// [heard](Context::heard); that something cannot be read just now is no refusal.
 async fn delete(
-    namespace: &str,
+    set: &GameServerSet,
     removal: &Removal,
     pods: &[Arc<Pod>],
     context: &Context,
 ) -> Result<(), Error> {
+    let namespace = set.metadata.namespace.as_deref().unwrap_or_default();
     let refused = |error| context.heard(pods, &removal.name, Refused::Delete, error);
     let Some(claim) = &removal.claim else {
         return remove(namespace, removal, pods, context).await.or_else(refused);
@@ -184,12 +186,11 @@ async fn delete(
         };
         // Read after the pod: a withdrawal is written on the pod first, so that this one stands if neither says otherwise.
         let server = context.writer.get_server(namespace, &removal.name).await?;
-        if !still_holds(claim, &pod, server.as_ref()) {
+        if !still_holds(claim, set, &pod, server.as_ref()) {
             return Err(Error::Changed(removal.name.clone()));
         }
-        let version = pod.metadata.resource_version.clone().unwrap_or_default();
+        let removal = removal.clone().of_pod(set, &pod);
         context.note_pod(pods, pod);
-        let removal = Removal { resource_version: version, ..removal.clone() };
         match remove(namespace, &removal, pods, context).await {
             Err(error) if error.is_conflict() => {}
             removed => return removed.or_else(refused),
@@ -222,15 +223,17 @@ pub(super) fn uid_of(pods: &[Arc<Pod>], name: &str) -> Option<String> {
     pods.iter().find(|pod| pod.name_any() == name)?.uid()
 }
 
-/// Whether the DELETE may still follow the commit: nobody has withdrawn it, and it is not so old that somebody may be about
-/// to. Who does so after this has read the pod changes its version, and the DELETE fails.
-fn still_holds(claim: &Claim, pod: &Pod, server: Option<&GameServer>) -> bool {
+/// Whether the DELETE may still follow the commit: nobody has withdrawn it, it is not so old that somebody may be about to (who
+/// does so after this has read the pod changes its version, and the DELETE fails), and the server may go as it did.
+fn still_holds(claim: &Claim, set: &GameServerSet, pod: &Pod, server: Option<&GameServer>) -> bool {
     let age = Timestamp::now().duration_since(claim.since);
     let standing = server.and_then(|server| Claim::of(server, &claim.pod));
     let stands = standing.is_some_and(|now| now.id == claim.id && now.phase == Phase::Committed);
     // A matchmaker, say, has taken the server since.
     let same = server.is_some_and(|server| server.metadata.generation == claim.generation);
-    stands && same && !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
+    // An annotation, which no generation counts.
+    let allowed = has_ended(pod) || !is_guarded(set, server);
+    stands && same && allowed && !is_withdrawn(pod, &claim.id) && age <= COMMIT_LASTS
 }
 
 impl Context {
@@ -300,6 +303,7 @@ mod tests {
         removal::{Look, claimed_patch, turned_patch, withdraw_pod},
     };
     use jiff::SignedDuration;
+    use k8s_openapi::api::core::v1::PodStatus;
     use kube::core::ObjectMeta;
     use serde_json::Value;
 
@@ -333,22 +337,31 @@ mod tests {
             metadata: ObjectMeta { uid: Some("uid".into()), ..ObjectMeta::default() },
             ..Pod::default()
         };
-        assert!(still_holds(&claim, &pod, Some(&standing)));
-        assert!(!still_holds(&claim, &pod, None), "its GameServer is gone");
-        assert!(!still_holds(&claim, &pod, Some(&server(None))), "given back");
+        let prefer = GameServerSet::new("game", Default::default());
+        assert!(still_holds(&claim, &prefer, &pod, Some(&standing)));
+        let mut strict = prefer.clone();
+        strict.metadata.annotations = Some([(names::PROTECTION.into(), "Strict".into())].into());
+        assert!(!still_holds(&claim, &strict, &pod, Some(&standing)), "it may go no more");
+        let mut ended = pod.clone();
+        ended.status = Some(PodStatus { phase: Some("Failed".into()), ..PodStatus::default() });
+        assert!(still_holds(&claim, &strict, &ended, Some(&standing)), "its pod has ended");
+        strict.metadata.annotations.as_mut().unwrap().insert(names::ALLOW_REMOVAL.into(), "true".into());
+        assert!(still_holds(&claim, &strict, &pod, Some(&standing)), "somebody has let it go");
+        assert!(!still_holds(&claim, &prefer, &pod, None), "its GameServer is gone");
+        assert!(!still_holds(&claim, &prefer, &pod, Some(&server(None))), "given back");
         let mut other = standing.clone();
         let text = other.metadata.annotations.as_mut().unwrap().get_mut(names::REMOVAL).unwrap();
         *text = text.replace("uid/7", "uid/9");
-        assert!(!still_holds(&claim, &pod, Some(&other)), "claimed anew");
+        assert!(!still_holds(&claim, &prefer, &pod, Some(&other)), "claimed anew");
         let mut taken = standing.clone();
         taken.metadata.generation = Some(2);
-        assert!(!still_holds(&claim, &pod, Some(&taken)), "its opsState is another");
+        assert!(!still_holds(&claim, &prefer, &pod, Some(&taken)), "its opsState is another");
         let mut withdrawn = pod.clone();
         let mark = withdraw_pod(&pod, &claim)["metadata"]["annotations"][names::WITHDRAWN].clone();
         let mark = (names::WITHDRAWN.to_owned(), mark.as_str().unwrap().to_owned());
         withdrawn.metadata.annotations = Some([mark].into_iter().collect());
-        assert!(!still_holds(&claim, &withdrawn, Some(&standing)), "withdrawn");
+        assert!(!still_holds(&claim, &prefer, &withdrawn, Some(&standing)), "withdrawn");
         let (old, claim) = committed(now - SignedDuration::from_secs(3));
-        assert!(!still_holds(&claim, &pod, Some(&old)), "long ago");
+        assert!(!still_holds(&claim, &prefer, &pod, Some(&old)), "long ago");
     }
 }

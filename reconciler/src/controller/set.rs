@@ -1,21 +1,20 @@
 //! Reconciles one set: which pods and GameServers there are, and the set's status.
 
 use std::{
-    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use gamewarden_api::{
-    GameServer, GameServerSet,
+    GameServerSet,
     event::Involved,
     names,
+    removal::is_guarded,
     set::{
-        Budget, Plan, Reason, Refused, Removal, Snapshot, plan, status,
+        Budget, Plan, Reason, Refused, Removal, plan, status,
         trouble::{Trouble, failed_creates},
     },
 };
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     ResourceExt,
@@ -25,6 +24,7 @@ use serde_json::json;
 
 use super::{
     Context, adopt::adopt, claims, create::create, in_place, metrics::Kind, removal, status as shown,
+    view::View,
 };
 use crate::write::WriteError;
 
@@ -92,7 +92,7 @@ struct Done {
 }
 
 async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Result<Done, Error> {
-    let mut seen = Seen::of(set, context);
+    let mut seen = View::of(set, context);
     let (mut plan, status) = seen.ask(context, |snapshot| (plan(snapshot), status(snapshot)));
     let applied = apply(&mut seen, &mut plan, context).await;
     // Those of the last plan: what was refused of the first is known to it.
@@ -121,51 +121,17 @@ async fn observe_and_apply(set: &Arc<GameServerSet>, context: &Context) -> Resul
     }
 }
 
-/// A set and what is its, as the stores show it, and what we have written since.
-struct Seen {
-    set: Arc<GameServerSet>,
-    pods: Vec<Arc<Pod>>,
-    servers: Vec<Arc<GameServer>>,
-}
-
-impl Seen {
-    fn of(set: &Arc<GameServerSet>, context: &Context) -> Self {
-        let (pods, servers) = (context.stores.pods_of(set), context.stores.servers_of(set));
-        Self {
-            set: Arc::clone(set),
-            pods: pods.into_iter().map(|pod| context.fresh_pods.newest(pod)).collect(),
-            servers: servers.into_iter().map(|server| context.fresh_servers.newest(server)).collect(),
-        }
-    }
-
-    /// Asks a question of it all, as it is now.
-    fn ask<T>(&self, context: &Context, question: impl FnOnce(&Snapshot<'_>) -> T) -> T {
-        let set = context.unkept.put_back(&self.set);
-        let budgets = context.stores.budgets_near(&set);
-        let now = Timestamp::now();
-        question(&Snapshot {
-            set: &set,
-            pods: &self.pods.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
-            servers: &self.servers.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
-            budgets: &budgets.iter().map(AsRef::as_ref).collect::<Vec<_>>(),
-            removed: &|uid| context.removed.contains(uid),
-            committed: &|claim| context.commits.contains(claim),
-            refused: &|uid| context.refusals.told(uid, Instant::now(), now),
-            now,
-        })
-    }
-}
-
 /// Carries a plan out, and those that follow from what it did to servers that go: each of their steps is decided on what
 /// the last one made of them; `current` is the last plan then. Gives when to look again.
-async fn apply(seen: &mut Seen, current: &mut Plan, context: &Context) -> Result<Option<Duration>, Error> {
+async fn apply(seen: &mut View, current: &mut Plan, context: &Context) -> Result<Option<Duration>, Error> {
     if !current.adopt.is_empty() {
         // Nothing else is decided yet; the watch shows them as ours in a moment.
         adopt(&seen.set, &current.adopt, context).await?;
         return Ok(current.requeue_after);
     }
     if !current.removals.is_empty() {
-        all_unchanged(seen, context).await?;
+        seen.read_servers(context).await?;
+        *current = seen.ask(context, plan);
     }
     let mut settled = prepare(seen, current, context).await?;
     let mut gone = Ok(());
@@ -178,6 +144,14 @@ async fn apply(seen: &mut Seen, current: &mut Plan, context: &Context) -> Result
             break;
         }
         *current = seen.ask(context, plan);
+        if current.removals.are_last_resort() {
+            // The steps before this one have taken a while.
+            gone = seen.read_servers(context).await;
+            if gone.is_err() {
+                break;
+            }
+            *current = seen.ask(context, plan);
+        }
         settled = prepare(seen, current, context).await?;
     }
     // The rest of a plan that was overtaken is not carried out. What somebody refuses keeps nothing else waiting.
@@ -198,7 +172,7 @@ const MOST_STEPS: usize = 64;
 
 /// What comes before anything is removed or made: the write on the set, and what is said of it. Where the set cannot be
 /// written nothing else is done: the plan was made on something old. Gives how settling the volume claims ended.
-async fn prepare(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<Result<(), Error>, Error> {
+async fn prepare(seen: &mut View, plan: &Plan, context: &Context) -> Result<Result<(), Error>, Error> {
     let (namespace, name) = (seen.set.namespace().unwrap_or_default(), seen.set.name_any());
     if let Some(patch) = &plan.set_patch {
         let written = Arc::new(context.writer.patch_set(&namespace, &name, patch).await?);
@@ -221,17 +195,12 @@ async fn prepare(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<Resu
 
 /// The next step of the servers that go. Many removals take a while: who scales up again meanwhile keeps what is still
 /// there.
-async fn step(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<(), Error> {
-    let namespace = seen.set.namespace().unwrap_or_default();
+async fn step(seen: &mut View, plan: &Plan, context: &Context) -> Result<(), Error> {
     let reference = ObjectRef::from_obj(&*seen.set);
     if is_superseded(&seen.set, context.stores.sets.get(&reference).as_deref()) {
         return Err(Error::Superseded);
     }
-    if plan.removals.commit.as_ref().is_some_and(|commit| commit.last_resort) {
-        // The steps before this one have taken a while.
-        all_unchanged(seen, context).await?;
-    }
-    let done = removal::carry_out(&namespace, &plan.removals, &seen.pods, &mut seen.servers, context).await;
+    let done = removal::carry_out(&seen.set, &plan.removals, &seen.pods, &mut seen.servers, context).await;
     for pod in &mut seen.pods {
         *pod = context.fresh_pods.newest(Arc::clone(pod));
     }
@@ -241,12 +210,12 @@ async fn step(seen: &mut Seen, plan: &Plan, context: &Context) -> Result<(), Err
 /// All else. Each part is tried, whatever became of the others; the first failure is returned, else when there is more to
 /// make.
 async fn rest(
-    seen: &Seen,
+    seen: &View,
     plan: &Plan,
     settled: Result<(), Error>,
     context: &Context,
 ) -> Result<Option<Duration>, Error> {
-    let Seen { set, pods, servers } = seen;
+    let View { set, pods, servers } = seen;
     let namespace = set.namespace().unwrap_or_default();
     let released = match settled {
         Ok(()) => delete_pods(&namespace, &plan.release, pods, context).await,
@@ -266,7 +235,7 @@ async fn rest(
 
 /// Labels the GameServers that outlive their pods with whether they are to go. One that cannot be labelled keeps no other:
 /// its pod is not deleted before it is.
-async fn mark(namespace: &str, plan: &Plan, seen: &mut Seen, context: &Context) -> Result<(), Error> {
+async fn mark(namespace: &str, plan: &Plan, seen: &mut View, context: &Context) -> Result<(), Error> {
     let mark = plan.gs_mark_deleting.iter().map(|server| (server, json!("true")));
     let unmark = plan.gs_unmark_deleting.iter().map(|server| (server, json!(null)));
     for (server, value) in mark.chain(unmark) {
@@ -287,12 +256,15 @@ async fn mark(namespace: &str, plan: &Plan, seen: &mut Seen, context: &Context) 
     Ok(())
 }
 
-/// Whether `seen`, the set as the watch shows it now, is newer than the one that was `planned` for.
+/// Whether `seen`, the set as the watch shows it now, is newer than the one that was `planned` for, or protects its servers in
+/// another way.
 fn is_superseded(planned: &GameServerSet, seen: Option<&GameServerSet>) -> bool {
     seen.is_none_or(|seen| {
         seen.metadata.uid != planned.metadata.uid
             || seen.metadata.deletion_timestamp.is_some()
             || seen.metadata.generation > planned.metadata.generation
+            // Annotations, which no generation counts.
+            || is_guarded(seen, None) != is_guarded(planned, None)
     })
 }
 
@@ -339,31 +311,10 @@ async fn delete_servers(namespace: &str, plan: &Plan, context: &Context) -> Resu
     Ok(())
 }
 
-/// Nothing is removed while the store is behind on any server of the set: the watches of sets, pods and servers
-/// run at different speeds, and what one does not show yet may be the server that should go first (I1), or the
-/// match that has just begun. Asked before the set is patched, because that may give a place up for good (a
-/// reserved ordinal, lowered replicas).
-async fn all_unchanged(seen: &Seen, context: &Context) -> Result<(), Error> {
-    let (namespace, name) = (seen.set.namespace().unwrap_or_default(), seen.set.name_any());
-    let now = context.writer.list_servers(&namespace, &name).await?;
-    let removed =
-        |name: &str| removal::uid_of(&seen.pods, name).is_some_and(|uid| context.removed.contains(&uid));
-    if is_unchanged(&seen.servers, &now, removed) { Ok(()) } else { Err(Error::Behind) }
-}
-
-/// Whether servers are as they were seen. One whose pod we have `removed` may be gone, or have changed: it is no matter of
-/// choice any more.
-fn is_unchanged(seen: &[Arc<GameServer>], now: &[GameServer], removed: impl Fn(&str) -> bool) -> bool {
-    let specs = |servers: &mut dyn Iterator<Item = &GameServer>| -> BTreeSet<_> {
-        let metadata = servers.map(|server| server.metadata.clone());
-        let stays = metadata.filter(|metadata| !metadata.name.as_deref().is_some_and(&removed));
-        stays.map(|metadata| (metadata.name, metadata.uid, metadata.generation)).collect()
-    };
-    specs(&mut seen.iter().map(AsRef::as_ref)) == specs(&mut now.iter())
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     fn set(uid: &str, generation: i64) -> GameServerSet {
@@ -379,48 +330,18 @@ mod tests {
         let mut going = set("a", 3);
         going.metadata.deletion_timestamp =
             Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(Timestamp::UNIX_EPOCH));
+        let mut strict = set("a", 3);
+        strict.metadata.annotations = Some([(names::PROTECTION.into(), "Strict".into())].into());
         for (what, seen, superseded) in [
             ("the same", Some(set("a", 3)), false),
             ("a watch that does not show our own write yet", Some(set("a", 2)), false),
             ("a newer spec", Some(set("a", 4)), true),
+            ("one that is Strict now", Some(strict), true),
             ("another set of the name", Some(set("b", 1)), true),
             ("a set that is being deleted", Some(going), true),
             ("none", None, true),
         ] {
             assert_eq!(is_superseded(&planned, seen.as_ref()), superseded, "{what}");
-        }
-    }
-
-    #[test]
-    fn servers_are_unchanged_where_only_those_that_we_removed_are_not() {
-        let server = |name: &str, uid: &str, generation: i64| {
-            let mut server = GameServer::new(name, Default::default());
-            server.metadata.uid = Some(uid.into());
-            server.metadata.generation = Some(generation);
-            server
-        };
-        let seen: Vec<_> = [server("game-0", "a", 1), server("game-1", "b", 1), server("game-2", "c", 1)]
-            .map(Arc::new)
-            .into();
-        let (zero, one, two) = (server("game-0", "a", 1), server("game-1", "b", 1), server("game-2", "c", 1));
-        for (what, now, unchanged) in [
-            ("the same in another order", vec![two.clone(), zero.clone(), one.clone()], true),
-            ("the removed one is gone", vec![zero.clone(), one.clone()], true),
-            (
-                "the removed one says something else",
-                vec![zero.clone(), one.clone(), server("game-2", "c", 2)],
-                true,
-            ),
-            (
-                "another one says something else",
-                vec![zero.clone(), server("game-1", "b", 2), two.clone()],
-                false,
-            ),
-            ("another one is gone", vec![zero.clone(), two.clone()], false),
-            ("another one is another", vec![zero.clone(), server("game-1", "d", 1), two.clone()], false),
-            ("one has come", vec![zero.clone(), one.clone(), two.clone(), server("game-3", "e", 1)], false),
-        ] {
-            assert_eq!(is_unchanged(&seen, &now, |name| name == "game-2"), unchanged, "{what}");
         }
     }
 }

@@ -61,6 +61,10 @@ async fn strict_refuses_every_way_to_lose_a_player() -> Result<()> {
         let before = set.identity(0).await?;
         let uid = set.servers().get("game-0").await?.metadata.uid;
         let refused = "game-0 (Allocated) may be in use, and set game is Strict (gamewarden.dev/protection): ";
+        let owner = |what: &str| {
+            let owners = r#"[{"apiVersion":"v1","kind":"ConfigMap","name":"none","uid":"no-such-uid"}]"#;
+            format!(r#"patch {what} --type=merge -p {{"metadata":{{"ownerReferences":{owners}}}}}"#)
+        };
         for (line, words) in [
             ("delete pod game-0", format!("(Forbidden): admission webhook \"pods.gamewarden.dev\" denied the request: {refused}its pod is not deleted.")),
             ("delete gs game-0", format!("{refused}its GameServer is not deleted.")),
@@ -68,6 +72,9 @@ async fn strict_refuses_every_way_to_lose_a_player() -> Result<()> {
             ("delete gss --all", "game-0 (Allocated) of set game may be in use".to_owned()),
             ("label pod game-0 game.kruise.io/owner-gss-", format!("{refused}label game.kruise.io/owner-gss stays on its pod")),
             ("label pod game-0 --overwrite game.kruise.io/owner-gss=other", format!("{refused}label game.kruise.io/owner-gss stays on its pod")),
+            (&owner("pod game-0"), "the ownerReferences of pod game-0 are not exchanged".to_owned()),
+            (&owner("gs game-0"), "the ownerReferences of GameServer game-0 are not exchanged".to_owned()),
+            (&owner("gss game"), "the ownerReferences of GameServerSet game are not exchanged".to_owned()),
             ("delete pod game-0 --grace-period=0 --force", format!("{refused}its pod is not deleted.")),
         ] {
             let output = namespace.try_kubectl(line, None).await?;
@@ -276,10 +283,13 @@ async fn a_scale_down_is_told_before_it_happens() -> Result<()> {
 
         namespace.kubectl("annotate gss game gamewarden.dev/protection=Strict").await?;
         let kept = "Warning: goes, in this order: game-0 (WaitToBeDeleted)\nWarning: stays while in use (Strict): game-1 \
-                    (None)\nWarning: so 2 servers stay, not 1, until those are WaitToBeDeleted or Kill\n";
+                    (None)\nWarning: so there will be 2 servers, not 1, until those are WaitToBeDeleted or Kill\n";
         once_said(namespace, dry, kept).await?;
         let output = namespace.try_kubectl("scale gss game --replicas=1", None).await?;
         ensure!(output.success && output.stderr == kept, "{output:?}");
+        let output = namespace.try_kubectl("annotate gss game gamewarden.dev/protecton=Off", None).await?;
+        let misspelt = "Warning: metadata.annotations[gamewarden.dev/protecton]: unknown; did you mean \"gamewarden.dev/protection\"?\n";
+        ensure!(output.success && output.stderr == misspelt, "{output:?}");
         set.wait_states(&[(1, "None"), (2, "Allocated")]).await?;
         Ok(())
     })

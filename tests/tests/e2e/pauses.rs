@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use gamewarden_api::removal::Phase;
+use gamewarden_api::{GameServer, removal::Phase, types::GameServerState};
 use gamewarden_tests::{
     Gss, Manifest, Namespace, in_namespace,
     own_controller::OwnController,
@@ -159,6 +159,36 @@ async fn who_becomes_idle_while_another_goes_is_the_next_one() -> Result<()> {
         assert_eq!(second.asked.deletes_pod(), Some("game-0"), "game-1 goes, which is in use");
         drop((second, held));
         set.wait_ready(&[1]).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A player joins after the decision, and the game says so with the label of its preDelete hook: the DELETE was decided on a pod
+/// without it.
+#[tokio::test]
+async fn a_hook_that_comes_between_commit_and_delete_holds_the_pod() -> Result<()> {
+    in_namespace("hooked", async |namespace| {
+        namespace.keep_installed_out().await?;
+        let proxy = Proxy::open(namespace).await?;
+        let _controller = OwnController::start(namespace, "controller", "pauses", &proxy)?;
+        let hook = json!({"lifecycle": {"preDelete": {"labelsHandler": {"example.com/playing": "yes"}}}});
+        let set = Gss::create(namespace, &Manifest::plain("game", 2)?.merge(hook)).await?;
+        set.wait_ready(&[0, 1]).await?;
+        let before = set.identity(1).await?;
+        let mut held = proxy.hold(|asked| asked.reads_pod().is_some());
+        set.scale(1).await?;
+        let read = held.next("game-1 is committed, and its pod read").await?;
+        assert_eq!(read.asked.reads_pod(), Some("game-1"));
+        namespace.kubectl("label pod game-1 example.com/playing=yes").await?;
+
+        drop((read, held));
+        let is_held = |server: &GameServer| {
+            server.status.as_ref().and_then(|s| s.current_state) == Some(GameServerState::PreDelete)
+        };
+        set.wait_server(1, "it is held", is_held).await?;
+        ensure!(set.identity(1).await? == before, "game-1 goes, which is in use");
+        assert!(proxy.answers(|asked| asked.deletes_pod().is_some()).is_empty(), "a DELETE was sent");
         Ok(())
     })
     .await
