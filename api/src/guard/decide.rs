@@ -68,7 +68,8 @@ pub fn judge(asked: &Asked<'_>, cache: &Cache, sight: Sight, rules: &Rules, now:
         (Target::Server, Operation::Delete) => view.server_deleted(asked),
         (Target::Set, Operation::Delete) => view.set_deleted(asked),
         (Target::Eviction, Operation::Create) => view.evicted(asked),
-        (Target::Set | Target::Scale, Operation::Update) => replicas::changed(asked, &view),
+        (Target::Set, Operation::Update) => view.set_changed(asked),
+        (Target::Scale, Operation::Update) => replicas::changed(asked, &view),
         (Target::Workload | Target::WorkloadScale, Operation::Update) => view.workload_changed(asked),
         (Target::Workload, Operation::Delete) => view.workload_deleted(asked),
         _ => Verdict::pass(),
@@ -90,7 +91,7 @@ impl<'a> View<'a> {
     fn pod_changed(&self, asked: &Asked<'_>) -> Verdict {
         let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
         let Some(pod) = Pod::of(asked, old) else { return Verdict::pass() };
-        if owners::are_exchanged(old, new) {
+        if owners::are_exchanged(asked) {
             return self.pod(&pod, |view, set, server| {
                 is_protected(set, server).then(|| view.server_reowned("pod", asked, pod.set, server))
             });
@@ -144,8 +145,7 @@ impl<'a> View<'a> {
     }
 
     fn server_changed(&self, asked: &Asked<'_>) -> Verdict {
-        let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
-        if !owners::are_exchanged(old, new) {
+        if !owners::are_exchanged(asked) {
             return Verdict::pass();
         }
         self.server(asked, |view, set, server| {
@@ -227,6 +227,11 @@ impl<'a> View<'a> {
                 })
             }
         }
+    }
+
+    fn set_changed(&self, asked: &Asked<'_>) -> Verdict {
+        let reowned = self.set_reowned(asked);
+        if reowned.refusal.is_some() { reowned } else { replicas::changed(asked, self) }
     }
 
     fn set_deleted(&self, asked: &Asked<'_>) -> Verdict {
