@@ -238,28 +238,41 @@ impl<'a> View<'a> {
         let Some(old) = asked.old else { return Verdict::pass() };
         let set = KeptSet::read(old);
         // Where its servers stay nobody is lost: the set that is made in its place takes them back.
-        if set.going || asked.orphans || !set.holds() {
-            return Verdict::pass();
-        }
-        let name = asked.name();
-        if !self.is_clear() {
-            return self.blind(&format!("the servers of set {name}"), name, false);
-        }
-        let servers = self.protected(asked.namespace, name, &set);
-        if servers.0.is_empty() {
+        if asked.orphans {
             return Verdict::pass();
         }
         let shrink = match self.rules.mode {
             Mode::Managed => "first, which takes those that nobody uses as they become free",
             Mode::External => "as they become free",
         };
-        Verdict::refuse(Refusal::SetInUse {
+        self.set(asked, &set, |view, servers| Refusal::SetInUse {
             servers,
             shrink,
-            replicas: if self.is_external() { "<number>" } else { "0" },
-            set: name.to_owned(),
-            namespace: self.namespace(asked),
+            replicas: if view.is_external() { "<number>" } else { "0" },
+            set: asked.name().to_owned(),
+            namespace: view.namespace(asked),
         })
+    }
+
+    /// Holds a set against a rule that keeps its servers, as far as there are some that must not be lost.
+    pub(super) fn set(
+        &self,
+        asked: &Asked<'_>,
+        set: &KeptSet,
+        refused: impl FnOnce(&Self, List) -> Refusal,
+    ) -> Verdict {
+        if set.going || !set.holds() {
+            return Verdict::pass();
+        }
+        let name = asked.name();
+        if !self.is_clear() {
+            return self.blind(&format!("the servers of set {name}"), name, false);
+        }
+        let servers = self.protected(asked.namespace, name, set);
+        if servers.0.is_empty() {
+            return Verdict::pass();
+        }
+        Verdict::refuse(refused(self, servers))
     }
 
     /// The servers of a set that must not be lost, by ordinal.

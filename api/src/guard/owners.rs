@@ -57,24 +57,13 @@ impl View<'_> {
         let Some(set) = asked.old.filter(|_| are_exchanged(asked)).map(KeptSet::read) else {
             return Verdict::pass();
         };
-        if set.going || !set.holds() {
-            return Verdict::pass();
-        }
-        let name = asked.name();
-        if !self.is_clear() {
-            return self.blind(&format!("the servers of set {name}"), name, false);
-        }
-        let servers = self.protected(asked.namespace, name, &set);
-        if servers.0.is_empty() {
-            return Verdict::pass();
-        }
-        Verdict::refuse(Refusal::Reowned {
+        self.set(asked, &set, |view, servers| Refusal::Reowned {
             servers,
-            set: name.to_owned(),
+            set: asked.name().to_owned(),
             what: "GameServerSet",
             kind: "gss",
-            name: name.to_owned(),
-            namespace: self.namespace(asked),
+            name: asked.name().to_owned(),
+            namespace: view.namespace(asked),
         })
     }
 }
