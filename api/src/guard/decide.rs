@@ -245,7 +245,7 @@ impl<'a> View<'a> {
             Mode::Managed => "first, which takes those that nobody uses as they become free",
             Mode::External => "as they become free",
         };
-        self.set(asked, &set, |view, servers| Refusal::SetInUse {
+        self.set(asked, asked.name(), &set, |view, servers| Refusal::SetInUse {
             servers,
             shrink,
             replicas: if view.is_external() { "<number>" } else { "0" },
@@ -258,13 +258,13 @@ impl<'a> View<'a> {
     pub(super) fn set(
         &self,
         asked: &Asked<'_>,
+        name: &str,
         set: &KeptSet,
         refused: impl FnOnce(&Self, List) -> Refusal,
     ) -> Verdict {
         if set.going || !set.holds() {
             return Verdict::pass();
         }
-        let name = asked.name();
         if !self.is_clear() {
             return self.blind(&format!("the servers of set {name}"), name, false);
         }
@@ -276,7 +276,7 @@ impl<'a> View<'a> {
     }
 
     /// The servers of a set that must not be lost, by ordinal.
-    pub(super) fn protected(&self, namespace: &str, name: &str, set: &KeptSet) -> List {
+    fn protected(&self, namespace: &str, name: &str, set: &KeptSet) -> List {
         let mut used: Vec<_> = self
             .cache
             .servers_of(namespace, name)

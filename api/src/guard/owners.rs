@@ -57,7 +57,7 @@ impl View<'_> {
         let Some(set) = asked.old.filter(|_| are_exchanged(asked)).map(KeptSet::read) else {
             return Verdict::pass();
         };
-        self.set(asked, &set, |view, servers| Refusal::Reowned {
+        self.set(asked, asked.name(), &set, |view, servers| Refusal::Reowned {
             servers,
             set: asked.name().to_owned(),
             what: "GameServerSet",
