@@ -39,10 +39,7 @@ pub(super) fn check(metadata: &Field<'_, '_>, read: &[&str], report: &mut Report
                 );
             }
             known if read.contains(&known) => {}
-            names::PROTECTION | names::ALLOW_REMOVAL => {
-                report.warn(About::Effect, &field, "no effect here: annotate the GameServerSet");
-            }
-            other if read == ON_PODS && meant(other).is_some() => {
+            other if WRITTEN.contains(&other) || read == ON_PODS && meant(other).is_some() => {
                 report.warn(About::Effect, &field, "no effect here: annotate the GameServerSet");
             }
             other => {

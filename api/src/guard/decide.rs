@@ -68,7 +68,8 @@ pub fn judge(asked: &Asked<'_>, cache: &Cache, sight: Sight, rules: &Rules, now:
         (Target::Server, Operation::Delete) => view.server_deleted(asked),
         (Target::Set, Operation::Delete) => view.set_deleted(asked),
         (Target::Eviction, Operation::Create) => view.evicted(asked),
-        (Target::Set | Target::Scale, Operation::Update) => replicas::changed(asked, &view),
+        (Target::Set, Operation::Update) => view.set_changed(asked),
+        (Target::Scale, Operation::Update) => replicas::changed(asked, &view),
         (Target::Workload | Target::WorkloadScale, Operation::Update) => view.workload_changed(asked),
         (Target::Workload, Operation::Delete) => view.workload_deleted(asked),
         _ => Verdict::pass(),
@@ -90,7 +91,7 @@ impl<'a> View<'a> {
     fn pod_changed(&self, asked: &Asked<'_>) -> Verdict {
         let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
         let Some(pod) = Pod::of(asked, old) else { return Verdict::pass() };
-        if owners::are_exchanged(old, new) {
+        if owners::are_exchanged(asked) {
             return self.pod(&pod, |view, set, server| {
                 is_protected(set, server).then(|| view.server_reowned("pod", asked, pod.set, server))
             });
@@ -144,8 +145,7 @@ impl<'a> View<'a> {
     }
 
     fn server_changed(&self, asked: &Asked<'_>) -> Verdict {
-        let (Some(old), Some(new)) = (asked.old, asked.new) else { return Verdict::pass() };
-        if !owners::are_exchanged(old, new) {
+        if !owners::are_exchanged(asked) {
             return Verdict::pass();
         }
         self.server(asked, |view, set, server| {
@@ -229,36 +229,54 @@ impl<'a> View<'a> {
         }
     }
 
+    fn set_changed(&self, asked: &Asked<'_>) -> Verdict {
+        let reowned = self.set_reowned(asked);
+        if reowned.refusal.is_some() { reowned } else { replicas::changed(asked, self) }
+    }
+
     fn set_deleted(&self, asked: &Asked<'_>) -> Verdict {
         let Some(old) = asked.old else { return Verdict::pass() };
         let set = KeptSet::read(old);
         // Where its servers stay nobody is lost: the set that is made in its place takes them back.
-        if set.going || asked.orphans || !set.holds() {
-            return Verdict::pass();
-        }
-        let name = asked.name();
-        if !self.is_clear() {
-            return self.blind(&format!("the servers of set {name}"), name, false);
-        }
-        let servers = self.protected(asked.namespace, name, &set);
-        if servers.0.is_empty() {
+        if asked.orphans {
             return Verdict::pass();
         }
         let shrink = match self.rules.mode {
             Mode::Managed => "first, which takes those that nobody uses as they become free",
             Mode::External => "as they become free",
         };
-        Verdict::refuse(Refusal::SetInUse {
+        self.set(asked, asked.name(), &set, |view, servers| Refusal::SetInUse {
             servers,
             shrink,
-            replicas: if self.is_external() { "<number>" } else { "0" },
-            set: name.to_owned(),
-            namespace: self.namespace(asked),
+            replicas: if view.is_external() { "<number>" } else { "0" },
+            set: asked.name().to_owned(),
+            namespace: view.namespace(asked),
         })
     }
 
+    /// Holds a set against a rule that keeps its servers, as far as there are some that must not be lost.
+    pub(super) fn set(
+        &self,
+        asked: &Asked<'_>,
+        name: &str,
+        set: &KeptSet,
+        refused: impl FnOnce(&Self, List) -> Refusal,
+    ) -> Verdict {
+        if set.going || !set.holds() {
+            return Verdict::pass();
+        }
+        if !self.is_clear() {
+            return self.blind(&format!("the servers of set {name}"), name, false);
+        }
+        let servers = self.protected(asked.namespace, name, set);
+        if servers.0.is_empty() {
+            return Verdict::pass();
+        }
+        Verdict::refuse(refused(self, servers))
+    }
+
     /// The servers of a set that must not be lost, by ordinal.
-    pub(super) fn protected(&self, namespace: &str, name: &str, set: &KeptSet) -> List {
+    fn protected(&self, namespace: &str, name: &str, set: &KeptSet) -> List {
         let mut used: Vec<_> = self
             .cache
             .servers_of(namespace, name)

@@ -14,14 +14,23 @@ use super::{
 
 /// Whether the object has owners after the change, and not all that it had: those may be owners that do not exist. None at
 /// all lets nobody delete it.
-pub(super) fn are_exchanged(old: &Value, new: &Value) -> bool {
+pub(super) fn are_exchanged(asked: &Asked<'_>) -> bool {
+    let Some((old, new)) = asked.old.zip(asked.new) else { return false };
     let (old, new) = (owners(old), owners(new));
-    !new.is_empty() && old != new && (old.is_empty() || !old.is_subset(&new))
+    !new.is_empty() && (old.is_empty() || !old.is_subset(&new))
 }
 
-fn owners(object: &Value) -> BTreeSet<&str> {
+/// The owners, by what the garbage collector looks them up by. (Of the apiVersion the group: another version is the same
+/// object.)
+fn owners(object: &Value) -> BTreeSet<[&str; 4]> {
     let owners = object["metadata"]["ownerReferences"].as_array();
-    owners.into_iter().flatten().filter_map(|owner| owner["uid"].as_str()).collect()
+    owners.into_iter().flatten().map(looked_up_by).collect()
+}
+
+fn looked_up_by(owner: &Value) -> [&str; 4] {
+    let text = |key: &str| owner[key].as_str().unwrap_or_default();
+    let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+    [group, text("kind"), text("name"), text("uid")]
 }
 
 impl View<'_> {
@@ -43,26 +52,18 @@ impl View<'_> {
         }
     }
 
-    /// Those of a set, whose servers go with it.
-    pub(super) fn set_reowned(&self, asked: &Asked<'_>, set: &KeptSet) -> Verdict {
-        if !set.holds() {
+    /// Those of a set, whose servers go with it. What may be asked besides is judged where this passes.
+    pub(super) fn set_reowned(&self, asked: &Asked<'_>) -> Verdict {
+        let Some(set) = asked.old.filter(|_| are_exchanged(asked)).map(KeptSet::read) else {
             return Verdict::pass();
-        }
-        let name = asked.name();
-        if !self.is_clear() {
-            return self.blind(&format!("the servers of set {name}"), name, false);
-        }
-        let servers = self.protected(asked.namespace, name, set);
-        if servers.0.is_empty() {
-            return Verdict::pass();
-        }
-        Verdict::refuse(Refusal::Reowned {
+        };
+        self.set(asked, asked.name(), &set, |view, servers| Refusal::Reowned {
             servers,
-            set: name.to_owned(),
+            set: asked.name().to_owned(),
             what: "GameServerSet",
             kind: "gss",
-            name: name.to_owned(),
-            namespace: self.namespace(asked),
+            name: asked.name().to_owned(),
+            namespace: view.namespace(asked),
         })
     }
 }
@@ -84,6 +85,21 @@ mod tests {
         object
     }
 
+    fn changed(old: &Value, new: &Value) -> bool {
+        are_exchanged(&Asked {
+            target: Target::Pod,
+            operation: Operation::Update,
+            namespace: "games",
+            name: "game-0",
+            user: "alice",
+            groups: &[],
+            old: Some(old),
+            new: Some(new),
+            dry_run: false,
+            orphans: false,
+        })
+    }
+
     #[test]
     fn owners_are_exchanged_where_those_that_are_left_may_not_exist() {
         for (old, new, exchanged) in [
@@ -96,9 +112,33 @@ mod tests {
             (&[], &["b"], true),
         ] {
             let object = json!({"metadata": {}});
-            assert_eq!(are_exchanged(&with(&object, old), &with(&object, new)), exchanged, "{old:?} {new:?}");
+            assert_eq!(changed(&with(&object, old), &with(&object, new)), exchanged, "{old:?} {new:?}");
         }
-        assert!(are_exchanged(&json!({"metadata": {}}), &with(&json!({"metadata": {}}), &["b"])));
+        let old = with(&json!({"metadata": {}}), &["a"]);
+        assert!(changed(&json!({"metadata": {}}), &old));
+        for (key, value, exchanged) in [
+            ("name", "none", true),
+            ("kind", "Secret", true),
+            ("apiVersion", "apps/v1", true),
+            ("apiVersion", "v2", false),
+            ("controller", "true", false),
+        ] {
+            let mut new = old.clone();
+            new["metadata"]["ownerReferences"][0][key] = json!(value);
+            assert_eq!(changed(&old, &new), exchanged, "{key} {value}");
+        }
+    }
+
+    #[test]
+    fn who_exchanges_owners_and_scales_is_answered_as_who_scales() {
+        let mut world = World::new("Prefer", 2, &["WaitToBeDeleted", "None"]);
+        let mut new = with(&world.set, &["nobody"]);
+        new["spec"]["replicas"] = json!(1);
+        let ask =
+            |world: &World| world.ask(Target::Set, Operation::Update, "game", Some(&world.set), Some(&new));
+        assert_eq!(ask(&world).warnings, ["goes, in this order: game-0 (WaitToBeDeleted)"]);
+        world.set["metadata"]["annotations"][names::PROTECTION] = json!("Strict");
+        assert!(said(&ask(&world)).contains("the ownerReferences of GameServerSet game are not exchanged"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{
     decide::{Verdict, View},
     external,
     kept::KeptSet,
-    owners, preview,
+    preview,
     request::{Asked, Target},
     say::{Refusal, lost},
 };
@@ -27,9 +27,6 @@ pub(super) fn changed(asked: &Asked<'_>, view: &View<'_>) -> Verdict {
     };
     if old.going {
         return Verdict::pass();
-    }
-    if asked.target == Target::Set && is_reowned(asked) {
-        return view.set_reowned(asked, &old);
     }
     // Reserved ordinals that are another list need not take anybody; who goes says the plan.
     let shrinks = new.replicas < old.replicas || new.reserved != old.reserved;
@@ -56,10 +53,6 @@ pub(super) fn changed(asked: &Asked<'_>, view: &View<'_>) -> Verdict {
     }
     let warnings = preview::warnings(&plan, asked.name(), &view.cache.servers, asked.namespace, &new);
     Verdict { warnings, ..Verdict::pass() }
-}
-
-fn is_reowned(asked: &Asked<'_>) -> bool {
-    asked.old.zip(asked.new).is_some_and(|(old, new)| owners::are_exchanged(old, new))
 }
 
 /// What is said where nothing can be.

@@ -57,18 +57,10 @@ impl View<'_> {
                 _ => self.blind(&format!("the servers of set {name}"), name, false),
             };
         };
-        if set.going || !set.holds() {
-            return Verdict::pass();
-        }
-        if !self.is_clear() {
-            return self.blind(&format!("the servers of set {name}"), name, false);
-        }
-        let servers = self.protected(asked.namespace, name, set);
-        if servers.0.is_empty() {
-            return Verdict::pass();
-        }
-        let namespace = self.namespace(asked);
-        Verdict::refuse(Refusal::Workload { servers, what, set: name.to_owned(), namespace })
+        self.set(asked, name, set, |view, servers| {
+            let namespace = view.namespace(asked);
+            Refusal::Workload { servers, what, set: name.to_owned(), namespace }
+        })
     }
 }
 

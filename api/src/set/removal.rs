@@ -170,7 +170,7 @@ impl Removals {
     }
 
     /// Whether somebody goes who may be in use, because no idle one is there. That has to be so when it is decided for good
-    /// (I1): what the caller has seen of the others a moment ago is not enough, and nothing is written in between.
+    /// (I1): what the caller has seen of the others a moment ago is not enough, and no other removal is written in between.
     #[must_use]
     pub fn are_last_resort(&self) -> bool {
         // Without a GameServer there is no commit.
@@ -200,9 +200,9 @@ pub(super) fn removals(snapshot: &Snapshot<'_>, roster: &Roster<'_>, scaled: &Sc
         queue.take(member, why, reserves && why.is_some_and(|why| why != Why::Reserved));
     }
     if queue.out.are_last_resort() && !(queue.out.withdraw.is_empty() && queue.out.turns.is_empty()) {
-        // All that takes its time: the next plan decides.
+        // Those writes take their time, in which others may become idle: the next plan decides. What is committed goes on.
         queue.out.commit = None;
-        queue.out.delete.clear();
+        queue.out.delete.retain(|removal| removal.claim.is_some());
     }
     queue.out
 }

@@ -283,6 +283,13 @@ fn who_may_be_in_use_is_decided_on_when_nothing_is_to_be_written_before() {
     let plan = cluster.plan();
     assert_eq!(steps(&plan), [("game-0", Step::GiveBack)]);
     assert!(!plan.removals.are_last_resort());
+    // Nor who has no GameServer.
+    let mut unknown = cluster.clone();
+    unknown.servers.pop();
+    assert_eq!(steps(&unknown.plan()), [("game-0", Step::GiveBack)]);
+    assert!(unknown.plan().removals.delete.is_empty());
+    unknown.turn(&unknown.plan().removals);
+    assert_eq!(names_of(&unknown.plan().removals.delete), ["game-2"]);
     cluster.turn(&plan.removals);
     assert_eq!(steps(&cluster.plan()), [("game-2", Step::Commit)]);
 }
