@@ -39,14 +39,24 @@ __gw_child() {
   [ "$__gw_k" ]
 }
 
+# The runner, looked up while the shell lives that has started it and us: the runtime kills that first when nobody listens
+# any more.
+__gw_runner() {
+  [ "$__gw_r" ] || { __gw_child $$ "$__gw_w" && __gw_r=$__gw_k; }
+}
+
+__gw_runs() {
+  __gw_stat "$__gw_r" && [ "$__gw_g" = $$ ] && [ "$__gw_z" != Z ]
+}
+
 # The command first: that ends it for the runner. Then whatever else is in our session (the runtime makes one for each
-# exec): nothing was when it was started. What runs no more has left its daemons on purpose.
+# exec): nothing was when it was started. What runs no more has left its daemons on purpose. What is killed may need a moment
+# to be gone, in which it is looked at so often.
 __gw_kill() {
-  __gw_child $$ "$__gw_w" || return
-  __gw_r=$__gw_k
   __gw_child "$__gw_r" "" || return
   kill -9 "$__gw_k"
-  for __gw_i in 1 2 3 4 5 6 7 8 9; do
+  __gw_i=0
+  while [ $__gw_i -lt "$1" ]; do
     __gw_f=
     for __gw_d in /proc/[0-9]*; do
       __gw_d=${__gw_d#/proc/}
@@ -55,6 +65,7 @@ __gw_kill() {
       kill -9 "$__gw_d" && __gw_f=1
     done
     [ "$__gw_f" ] || return
+    __gw_i=$((__gw_i + 1))
   done
 }
 
@@ -112,17 +123,19 @@ __gw_run() {
   exec 2>/dev/null
   read -r __gw_w __gw_s </proc/self/stat
   while IFS= read -r __gw_l; do
+    __gw_runner
     case $__gw_l in
-    k) __gw_kill ;;
+    k) __gw_kill 99 ;;
     *) echo "$__gw_l" ;;
     esac
   done
   # The runner may be about to start what it was told last, so it is watched until it is gone. (Not for ever: what the
   # system cannot kill now dies when it can.)
+  __gw_runner
   exec >&-
   __gw_x=0
-  while [ $__gw_x -lt 5000 ] && __gw_child $$ "$__gw_w"; do
-    __gw_kill
+  while [ $__gw_x -lt 5000 ] && __gw_runs; do
+    __gw_kill 9
     __gw_x=$((__gw_x + 1))
   done
 } | {

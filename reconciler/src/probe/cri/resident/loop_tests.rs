@@ -188,6 +188,26 @@ async fn nothing_is_left_where_nobody_waits_any_more() {
 }
 
 #[tokio::test]
+async fn nothing_is_left_where_the_shell_is_killed_first() {
+    // As containerd does when the way to a session breaks: its process, and then the streams.
+    for mut fixture in Fixture::each().await {
+        let pids = fixture.folder.join("pids");
+        let command = words(&["sh", "-c", FAMILY]);
+        tokio::select! {
+            ran = fixture.session.run(&command, pending()) => panic!("{ran:?}"),
+            _ = lines_of(&pids, 3) => {}
+        }
+        let mut all = fixture.lines("pids", 3).await;
+        let shell = fixture.session.pipe().child.id().unwrap().to_string();
+        all.extend(children(&shell));
+        end(&shell);
+        all_end(&[shell]).await;
+        drop(fixture);
+        all_end(&all).await;
+    }
+}
+
+#[tokio::test]
 async fn a_daemon_that_keeps_the_streams_does_not_keep_the_answer() {
     for mut fixture in Fixture::each().await {
         let Ran::Exited { code: 0, stdout, .. } = fixture.sh("sleep 1000 & echo $!").await else { panic!() };
