@@ -1,23 +1,41 @@
 //! A second node of the test cluster: added, lost, brought back, removed (see tests/cluster/README.md), and servers on it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
 use crate::{Manifest, cluster};
 
-/// A node that only pods come to which tolerate its taint; it is the test's own, to be killed as it likes.
+/// Which node each file of tests adds for itself, from this number on: tests run at the same time.
+pub mod number {
+    /// `out_of_sight`.
+    pub const OUT_OF_SIGHT: u8 = 6;
+    /// `guard`.
+    pub const GUARD: u8 = 8;
+    /// `two_nodes`.
+    pub const TWO_NODES: u8 = 9;
+    /// `prober_policy`.
+    pub const PROBER_POLICY: u8 = 10;
+    /// `node_prober`, which has four.
+    pub const NODE_PROBER: u8 = 11;
+}
+
+/// A node that only pods come to which tolerate its taint; it is the test's own, to be killed as it likes. Pods of other
+/// tests do not come there: each node's taint has its name.
 pub struct Node {
     number: String,
     /// Its name in the cluster.
     pub name: String,
 }
 
-/// The key of its taint.
-pub const TAINT: &str = "gamewarden.test/reserved";
+/// The toleration for the taint of the node of this name.
+#[must_use]
+pub fn tolerates(node: &str) -> Value {
+    json!({"key": "gamewarden.test/reserved", "operator": "Equal", "value": node})
+}
 
 impl Node {
     /// Adds it, or brings it back, or finds it there already; it is Ready then.
@@ -62,10 +80,22 @@ impl Node {
         self.run("remove-node", &[]).await
     }
 
+    /// Kills its containerd and starts it again so much later; returns when it answers. Its containers run on.
+    ///
+    /// # Errors
+    /// It does not come back.
+    pub async fn restart_runtime(&self, away: Duration) -> Result<()> {
+        self.run_with("restart-runtime", &[&self.number, &away.as_secs().to_string()]).await
+    }
+
     async fn run(&self, script: &str, args: &[&str]) -> Result<()> {
+        self.run_with(script, &[args, &[&self.number]].concat()).await
+    }
+
+    async fn run_with(&self, script: &str, args: &[&str]) -> Result<()> {
         let path = cluster::repository().join("tests/cluster").join(script);
         let mut command = Command::new(&path);
-        command.args(args).arg(&self.number).env("GAMEWARDEN_CLUSTER_DIR", cluster::folder());
+        command.args(args).env("GAMEWARDEN_CLUSTER_DIR", cluster::folder());
         let output = command.output().await.with_context(|| format!("running {}", path.display()))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
@@ -75,11 +105,11 @@ impl Node {
     }
 }
 
-/// Servers of the set `game` that may go to the reserved node, too, and are spread.
+/// Servers of the set `game` that may go to this node, too, and are spread.
 #[must_use]
-pub fn spread(manifest: Manifest) -> Manifest {
+pub fn spread(manifest: Manifest, node: &Node) -> Manifest {
     manifest.merge(json!({"gameServerTemplate": {"spec": {
-        "tolerations": [{"key": TAINT, "operator": "Exists"}],
+        "tolerations": [tolerates(&node.name)],
         "terminationGracePeriodSeconds": 1,
         "topologySpreadConstraints": [{
             "topologyKey": "kubernetes.io/hostname",

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{GetParams, Patch, PatchParams},
+    api::{GetParams, ListParams, Patch, PatchParams},
     core::Request,
     runtime::watcher,
 };
@@ -103,6 +103,15 @@ impl Prober {
         sum(&text, name, labels)
     }
 
+    /// Who holds the node's Lease now.
+    ///
+    /// # Errors
+    /// Nobody does.
+    pub async fn holder(&self, client: &Client) -> Result<String> {
+        let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
+        Ok(holder(&leases.get(&self.node).await?).context("nobody holds it")?.to_owned())
+    }
+
     /// A client with a token that was issued for its pod, as somebody has it who has broken into the node.
     ///
     /// # Errors
@@ -143,6 +152,27 @@ pub async fn take_away(client: &Client, node: &str) -> Result<()> {
 /// Selects the node's pods.
 fn here(node: &str) -> watcher::Config {
     watcher::Config::default().fields(&format!("spec.nodeName={node}"))
+}
+
+/// Has the node chosen by the label of [`Prober::put`], and look like a virtual one.
+///
+/// # Errors
+/// It cannot be labelled.
+pub async fn label_virtual(client: &Client, node: &Node) -> Result<()> {
+    let nodes: Api<NodeObject> = Api::all(client.clone());
+    let patch = json!({"metadata": {"labels": {"type": "virtual-kubelet", LABEL: "true"}}});
+    nodes.patch(&node.name, &PatchParams::default(), &Patch::Merge(patch)).await?;
+    Ok(())
+}
+
+/// Whether no prober is on the node, be it on its way.
+///
+/// # Errors
+/// The API server does not answer.
+pub async fn none_is_on(client: &Client, node: &str) -> Result<bool> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
+    let here = ListParams::default().fields(&format!("spec.nodeName={node}"));
+    Ok(pods.list(&here).await?.items.is_empty())
 }
 
 async fn label(client: &Client, node: &str, value: Option<&str>) -> Result<()> {

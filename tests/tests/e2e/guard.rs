@@ -8,7 +8,7 @@ use gamewarden_tests::{
     cluster::{client_without_retries, nodes_are_ours},
     in_namespace,
     kubectl::Output,
-    node::{Node, TAINT},
+    node::{Node, number, tolerates},
     wait,
 };
 use k8s_openapi::api::core::v1::{Namespace as CoreNamespace, Pod};
@@ -18,9 +18,6 @@ use kube::{
 };
 use serde_json::json;
 use tokio::time::{Duration, Instant, sleep};
-
-/// A number that nobody takes who adds a node for themselves, nor another test.
-const NUMBER: u8 = 8;
 
 /// Between two questions whether the webhook sees what has just been written.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -154,10 +151,10 @@ async fn a_drain_waits_until_the_players_have_left() -> Result<()> {
     if !nodes_are_ours()? {
         return Ok(());
     }
-    let node = Node::add(NUMBER).await?;
+    let node = Node::add(number::GUARD).await?;
     let result = in_namespace("guard-drain", async |namespace| {
         let there = Manifest::plain("game", 2)?.merge(json!({"gameServerTemplate": {"spec": {
-            "tolerations": [{"key": TAINT, "operator": "Exists"}],
+            "tolerations": [tolerates(&node.name)],
             "nodeSelector": {"kubernetes.io/hostname": node.name},
             "terminationGracePeriodSeconds": 1,
         }}}));

@@ -2,7 +2,7 @@
 //!
 //! `node-probe` runs them on the node as its prober does.
 
-use std::{process::Stdio, time::Duration};
+use std::{path::PathBuf, process::Stdio, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use gamewarden_tests::{Namespace, cluster, in_namespace, wait};
@@ -367,6 +367,108 @@ async fn a_killed_session_is_replaced_and_an_ended_container_is_said_to_be_gone(
         let restarted = Container { id: game.id_other_than(&game.id).await?, ..game };
         let answer = restarted.sh(&[], "echo again").await?;
         ensure!(answer.is("success", "again"), "{answer:?}");
+        // Who cannot print ends.
+        drop(lines);
+        prober.wait().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// A command that needs a process.
+const FORKS: &str = "/bin/cat /dev/null && echo fine";
+
+/// Files of the container's cgroups: there is one for each hierarchy, or one for all.
+fn cgroup_files(id: &str, file: &str) -> Result<Vec<PathBuf>> {
+    let id = id.trim_start_matches("containerd://");
+    let (mut folders, mut found) = (vec![PathBuf::from("/sys/fs/cgroup")], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let entry = entry?;
+            if !entry.file_type()?.is_dir() {
+                continue;
+            }
+            if entry.file_name() == id {
+                found.push(entry.path().join(file));
+            }
+            folders.push(entry.path());
+        }
+    }
+    found.retain(|path| path.exists());
+    ensure!(!found.is_empty(), "there is no {file} of {id}");
+    Ok(found)
+}
+
+fn limit_processes(id: &str, limit: &str) -> Result<()> {
+    for file in cgroup_files(id, "pids.max")? {
+        std::fs::write(&file, limit).with_context(|| format!("{limit} into {}", file.display()))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_container_that_may_start_no_process_succeeds_neither_way_and_again_when_it_may() -> Result<()> {
+    if !cluster::nodes_are_ours()? {
+        return Ok(());
+    }
+    in_namespace("node-pids", async |namespace| {
+        let game = Container::game(namespace).await?;
+        let mut prober = game
+            .command(&["--times", "1000", "--period", "200"], &["sh", "-c", FORKS])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut lines = BufReader::new(prober.stdout.take().context("piped")?).lines();
+        let mut next = async || -> Result<Answer> {
+            let line = timeout(wait::DEADLINE, lines.next_line()).await??.context("it goes on")?;
+            Ok(serde_json::from_str(&line)?)
+        };
+        ensure!(next().await?.is("success", "fine"));
+        limit_processes(&game.id, "1")?;
+        let both = async {
+            let mut refused = next().await?;
+            while refused.outcome == "success" {
+                refused = next().await?;
+            }
+            let (answers, _) = game.probe(&["--no-resident"], &["sh", "-c", FORKS]).await?;
+            Ok([refused, answers.into_iter().next().context("an answer")?])
+        };
+        let both: Result<_> = both.await;
+        limit_processes(&game.id, "max")?;
+        // Whether it is the runtime that cannot start the shell, or the shell that cannot start the program, is chance.
+        for answer in both? {
+            ensure!(["unknown", "failure"].contains(&answer.outcome.as_str()) && !answer.gone, "{answer:?}");
+        }
+        while !next().await?.is("success", "fine") {}
+        for _ in 0..5 {
+            ensure!(next().await?.is("success", "fine"));
+        }
+        drop(lines);
+        prober.wait().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_command_that_needs_more_memory_than_there_is_has_failed_either_way() -> Result<()> {
+    if !cluster::nodes_are_ours()? {
+        return Ok(());
+    }
+    in_namespace("node-memory", async |namespace| {
+        // Kubelets may have the kernel kill all of the container with it, which is another story.
+        let limited = json!({"resources": {"limits": {"memory": "48Mi"}}});
+        let game = Container::start(namespace, "game", GAME, limited).await?;
+        let hungry = "head -c 200000000 /dev/zero | tail -c 150000000 >/dev/null";
+        for way in WAYS {
+            let answer = game.sh(way, hungry).await?;
+            if answer.gone {
+                eprintln!("the container has ended with the command");
+                return Ok(());
+            }
+            ensure!(answer.outcome == "failure", "{way:?}: {answer:?}");
+            ensure!(game.sh(way, "echo fine").await?.is("success", "fine"));
+        }
         Ok(())
     })
     .await

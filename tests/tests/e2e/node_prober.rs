@@ -1,7 +1,7 @@
 //! A node with a prober of its own: it probes the servers there, and the node changes hands without a verdict lost or an
 //! action done twice, whoever is killed when.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use gamewarden_api::GameServer;
@@ -11,7 +11,7 @@ use gamewarden_tests::{
     controller::{self, another_leads, kill_leader, replace_killed},
     gss::{condition, ops_state},
     in_namespace,
-    node::{Node, TAINT},
+    node::{Node, number, tolerates},
     player::Player,
     prober::{self, Prober},
     wait,
@@ -19,16 +19,13 @@ use gamewarden_tests::{
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
 
-/// A number that nobody takes who adds a node for themselves.
-const NUMBER: u8 = 7;
-
 const IDLE: &str = "WaitToBeDeleted";
 
 /// What has servers run on this node and on no other.
 pub(crate) fn on(node: &str) -> Value {
     json!({"gameServerTemplate": {"spec": {
         "nodeName": node,
-        "tolerations": [{"key": TAINT, "operator": "Exists"}],
+        "tolerations": [tolerates(node)],
         "terminationGracePeriodSeconds": 1,
     }}})
 }
@@ -65,7 +62,7 @@ fn shown(pod: &Pod) -> Option<(&str, &str)> {
 
 #[tokio::test]
 async fn a_node_changes_hands_and_no_verdict_is_lost_or_has_its_effect_twice() -> Result<()> {
-    with_prober(NUMBER, "node-prober", async |namespace, node, prober| {
+    with_prober(number::NODE_PROBER, "node-prober", async |namespace, node, prober| {
         let manifest = Manifest::idle("game", 2)?.merge(on(&node.name));
         let set = Gss::create(namespace, &manifest).await?;
         set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
@@ -163,7 +160,7 @@ async fn claimed(namespace: &Namespace, set: &Gss<'_>, node: &Node) -> Result<()
 /// An action may set containers, which the prober may not: the controller carries it out.
 #[tokio::test]
 async fn containers_are_set_by_the_controller_on_the_probers_word() -> Result<()> {
-    with_prober(NUMBER + 1, "owed", async |namespace, node, _| {
+    with_prober(number::NODE_PROBER + 1, "owed", async |namespace, node, _| {
         let actions = json!([
             {"state": true, "opsState": "None"},
             {"state": false, "opsState": "Maintaining", "containers": [{
@@ -187,4 +184,61 @@ async fn containers_are_set_by_the_controller_on_the_probers_word() -> Result<()
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn a_runtime_that_ends_and_comes_back_is_survived() -> Result<()> {
+    with_prober(number::NODE_PROBER + 2, "runtime", async |namespace, node, prober| {
+        let manifest = Manifest::idle("game", 2)?.merge(on(&node.name));
+        let set = Gss::create(namespace, &manifest).await?;
+        set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
+        let before = set.identity(0).await?;
+        let holder = prober.holder(&namespace.client).await?;
+        let opened = async || prober.metric(&namespace.client, OPENED, r#"result="opened""#).await;
+        let at_first = opened().await?;
+        let mut players = Vec::new();
+        for (server, away) in [(0, 0), (1, 3)] {
+            // A player comes while it is away.
+            let name = set.server(server);
+            let (back, player) = tokio::join!(
+                node.restart_runtime(Duration::from_secs(away)),
+                Player::enter(namespace, &name),
+            );
+            back?;
+            players.push(player?);
+            set.wait_server(server, "it is in use", |server| ops_state(server) == Some("None")).await?;
+        }
+        drop(players);
+        set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
+        ensure!(opened().await? >= at_first + 2.0, "its sessions ended with it, and others are opened");
+        assert_eq!(set.identity(0).await?, before, "the containers ran on");
+        assert_eq!(prober.holder(&namespace.client).await?, holder, "so short an absence hands nothing over");
+        Ok(())
+    })
+    .await
+}
+
+/// Tries to open a session, as the prober counts them.
+const OPENED: &str = "gamewarden_node_sessions_opened_total";
+
+/// As with virtual kubelets, which the chart's DaemonSet leaves out: nobody has configured anything for it.
+#[tokio::test]
+async fn a_virtual_node_is_probed_by_the_controller() -> Result<()> {
+    if !nodes_are_ours()? {
+        return Ok(());
+    }
+    let node = Node::add(number::NODE_PROBER + 3).await?;
+    let result = in_namespace("virtual", async |namespace| {
+        prober::label_virtual(&namespace.client, &node).await?;
+        let set = Gss::create(namespace, &Manifest::idle("game", 1)?.merge(on(&node.name))).await?;
+        set.wait_states(&[(0, IDLE)]).await?;
+        let player = Player::enter(namespace, "game-0").await?;
+        set.wait_states(&[(0, "None")]).await?;
+        drop(player);
+        ensure!(prober::none_is_on(&namespace.client, &node.name).await?, "no prober is put there");
+        Ok(())
+    })
+    .await;
+    let removed = node.remove().await;
+    result.and(removed)
 }

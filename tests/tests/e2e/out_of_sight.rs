@@ -6,15 +6,12 @@ use gamewarden_tests::{
     cluster::nodes_are_ours,
     gss::{identity, ops_state, pending},
     in_namespace,
-    node::{Node, on, spread},
+    node::{Node, number, on, spread},
     player::Player,
     wait,
 };
 use kube::ResourceExt;
 use serde_json::json;
-
-/// A number that nobody takes who adds a node for themselves, nor another test.
-const NUMBER: u8 = 6;
 
 const IDLE: &str = "WaitToBeDeleted";
 
@@ -23,7 +20,7 @@ async fn who_cannot_be_asked_stays_and_keeps_nobody_waiting() -> Result<()> {
     if !nodes_are_ours()? {
         return Ok(());
     }
-    let node = Node::add(NUMBER).await?;
+    let node = Node::add(number::OUT_OF_SIGHT).await?;
     let result = in_namespace("out-of-sight", async |namespace| shrinks(namespace, &node).await).await;
     let removed = node.remove().await;
     result.and(removed)
@@ -32,7 +29,7 @@ async fn who_cannot_be_asked_stays_and_keeps_nobody_waiting() -> Result<()> {
 async fn shrinks(namespace: &Namespace, node: &Node) -> Result<()> {
     // One answer counts, and the probe that is under way just when the network goes is none.
     let idle = Manifest::idle("game", 4)?.quality(json!({"failureThreshold": 1, "periodSeconds": 1}));
-    let set = Gss::create(namespace, &spread(idle)).await?;
+    let set = Gss::create(namespace, &spread(idle, node)).await?;
     let before = set.wait_states(&[(0, IDLE), (1, IDLE), (2, IDLE), (3, IDLE)]).await?;
     let (far, near) = (on(&before, &node.name), on(&before, "node-0"));
     let (&[one, two], &[used, idle]) = (&far[..], &near[..]) else {

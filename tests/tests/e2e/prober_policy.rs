@@ -4,7 +4,7 @@
 
 use anyhow::{Result, ensure};
 use gamewarden_api::GameServer;
-use gamewarden_tests::{Gss, Manifest, Namespace, prober};
+use gamewarden_tests::{Gss, Manifest, Namespace, node::number, prober};
 use k8s_openapi::api::{
     coordination::v1::Lease,
     core::v1::{Event, Pod},
@@ -18,9 +18,6 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::node_prober::{on, with_prober};
-
-/// A number that nobody takes who adds a node for themselves.
-const NUMBER: u8 = 6;
 
 /// What the API server says to a request: empty where it grants it.
 fn said<T>(result: kube::Result<T>) -> Result<String> {
@@ -61,7 +58,7 @@ fn check(what: &str, said: &str, expected: Option<&str>) -> Result<()> {
 
 #[tokio::test]
 async fn a_stolen_token_writes_verdicts_on_servers_of_its_node_and_nothing_else() -> Result<()> {
-    with_prober(NUMBER, "stolen", async |namespace, node, prober| {
+    with_prober(number::PROBER_POLICY, "stolen", async |namespace, node, prober| {
         all_rights(namespace).await?;
         let here = Gss::create(namespace, &Manifest::idle("here", 1)?.merge(on(&node.name))).await?;
         let there = Gss::create(namespace, &Manifest::idle("there", 1)?).await?;

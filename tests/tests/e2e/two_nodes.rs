@@ -8,22 +8,19 @@ use gamewarden_tests::{
     Gss, Manifest, Namespace,
     cluster::nodes_are_ours,
     in_namespace,
-    node::{Node, TAINT, on, spread},
+    node::{Node, number, on, spread, tolerates},
     wait,
 };
 use k8s_openapi::api::core::v1::{Node as NodeObject, Pod};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-/// A number that nobody takes who adds a node for themselves.
-const NUMBER: u8 = 9;
-
 /// When a node is lost, the default is to wait five minutes until its pods are deleted; these do not wait.
-fn spread_at_once(replicas: u32) -> Result<Manifest> {
+fn spread_at_once(replicas: u32, node: &Node) -> Result<Manifest> {
     let lost = json!({"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute",
                       "tolerationSeconds": 0});
-    let tolerations = json!([{"key": TAINT, "operator": "Exists"}, lost]);
-    Ok(spread(Manifest::plain("game", replicas)?)
+    let tolerations = json!([tolerates(&node.name), lost]);
+    Ok(spread(Manifest::plain("game", replicas)?, node)
         .merge(json!({"gameServerTemplate": {"spec": {"tolerations": tolerations}}})))
 }
 
@@ -32,9 +29,9 @@ async fn servers_move_off_a_drained_node_and_a_lost_one_doubles_nothing() -> Res
     if !nodes_are_ours()? {
         return Ok(());
     }
-    let node = Node::add(NUMBER).await?;
+    let node = Node::add(number::TWO_NODES).await?;
     let result = in_namespace("two-nodes", async |namespace| {
-        let set = Gss::create(namespace, &spread_at_once(4)?).await?;
+        let set = Gss::create(namespace, &spread_at_once(4, &node)?).await?;
         drained(namespace, &set, &node).await?;
         lost(namespace, &set, &node).await
     })
