@@ -290,7 +290,9 @@ impl ProberArgs {
         };
         let metrics = process.metrics.register(LeaseMetrics::registered);
         let stop = process.shutdown.token();
-        // Each turn is another holder of the Lease: what an earlier one may have left on its way is not this one's.
+        // Each turn is another holder of the Lease: what an earlier one may have left on its way is not this one's. The process
+        // goes on also where the Lease was lost (its machine, or the API server, was too busy): what it did is dropped and its
+        // client fenced, and the shells in the containers, of which each costs a container exec, are there for the next turn.
         while node.wait_until_able(&cri, &stop).await {
             let elector = Elector::new(
                 client(lease::client_config(kubernetes.clone(), &prober::LEASE))?,
@@ -304,8 +306,16 @@ impl ProberArgs {
                 fenced(patient(kubernetes.clone(), WRITE_SILENCE), &elector.fence()).map_err(Box::new)?;
             let Some(leadership) = elector.acquire(&process.shutdown).await else { return Ok(()) };
             let work = node.probe(write, probers.clone(), &cri, &config, &stop);
-            if leadership.run(work).await?? == prober::End::Stopped {
-                return Ok(());
+            match leadership.run(work).await {
+                Ok(ended) => match ended? {
+                    prober::End::Stopped => return Ok(()),
+                    prober::End::Silent => {}
+                },
+                Err(lost @ (Lost::Deadline { .. } | Lost::Taken { .. })) => {
+                    let error = &lost as &dyn std::error::Error;
+                    tracing::warn!(error, "the node is left to the controller until its Lease is held again");
+                }
+                Err(died @ Lost::Died(_)) => return Err(died.into()),
             }
         }
         Ok(())

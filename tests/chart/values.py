@@ -316,6 +316,9 @@ prober("seLinuxType", "other_t", lambda o: prober_pod(o)["spec"]["containers"][0
        {"type": "other_t"})
 prober("seLinuxType", "", lambda o: "seLinuxOptions" in prober_pod(o)["spec"]["containers"][0]["securityContext"], False)
 prober("resident", "off", argument_of_prober("--resident=off"), True)
+# What `resident: off` is in a file of values.
+prober("resident", False, argument_of_prober("--resident=off"), True)
+prober("resident", False, pod_of_prober("hostNetwork"), None)
 prober("resident", "off", pod_of_prober("hostNetwork"), None)
 prober("probeHosts", "any", argument_of_prober("--probe-hosts=any"), True)
 prober("logLevel", "debug", argument_of_prober("--log-level=debug"), True)

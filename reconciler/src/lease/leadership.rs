@@ -17,7 +17,7 @@ pub struct Leadership {
     held: Held,
 }
 
-/// Why leadership ended. The process has to end too: what it began must not go on beside a new leader.
+/// Why leadership ended. What it began must not go on beside a new leader: the process ends, or sees that it has dropped all of it.
 #[derive(Debug, thiserror::Error)]
 pub enum Lost {
     /// Not renewed in time.

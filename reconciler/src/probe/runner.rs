@@ -467,6 +467,16 @@ impl<P: Prober> Runner<P> {
     }
 }
 
+impl<P> Drop for Runner<P> {
+    /// Who probes nothing any more must not seem to: another process does.
+    fn drop(&mut self) {
+        let metrics = &self.context.metrics;
+        for gauge in [&metrics.in_flight, &metrics.hanging, &metrics.targets] {
+            gauge.set(0);
+        }
+    }
+}
+
 async fn at(when: Option<Instant>) {
     match when {
         Some(when) => sleep_until(when).await,

@@ -91,6 +91,22 @@ pub struct Node {
     held: Readiness,
 }
 
+/// A readiness that lasts as long as this.
+struct Held<'a>(&'a Readiness);
+
+impl<'a> Held<'a> {
+    fn new(readiness: &'a Readiness) -> Self {
+        readiness.set(true);
+        Self(readiness)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 /// Why probing has come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -162,7 +178,8 @@ impl Node {
         config: &Config,
         stop: &CancellationToken,
     ) -> Result<End, Error> {
-        self.held.set(true);
+        // Also where the Lease is lost, and this is dropped where it stands.
+        let _held = Held::new(&self.held);
         let term = stop.child_token();
         let silent = async {
             let why = alive::silent(runtime).await;
@@ -176,7 +193,6 @@ impl Node {
             ended = probing => ended,
             () = silent => Ok(()),
         };
-        self.held.set(false);
         ended?;
         match (stop.is_cancelled(), term.is_cancelled()) {
             (true, _) => Ok(End::Stopped),

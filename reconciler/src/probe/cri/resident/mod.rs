@@ -25,6 +25,7 @@ mod loop_fixture;
 mod loop_tests;
 
 use std::{
+    num::NonZero,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -33,7 +34,10 @@ use std::{
 };
 
 use gamewarden_api::quality::Outcome;
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{Instant, interval, sleep, timeout},
+};
 
 use self::{
     pool::{KEPT_IDLE, Pool, Way},
@@ -49,6 +53,8 @@ use crate::probe::Answer;
 
 /// How long it may take until a shell has answered. It is no part of a probe's timeout.
 const OPEN: Duration = Duration::from_secs(5);
+/// How long a probe waits for its turn to open a session. Then it is run by `ExecSync`, and another time brings another turn.
+const TURN: Duration = Duration::from_secs(5);
 /// How long a runtime that lives may take to say so.
 const ALIVE: Duration = Duration::from_secs(1);
 /// The exit codes with which a shell says that it could not start a program. Programs may have them, too.
@@ -59,6 +65,10 @@ const NOT_STARTED: [i32; 2] = [126, 127];
 pub(super) struct Resident {
     pool: Arc<Mutex<Pool<Session<Stream>>>>,
     metrics: Metrics,
+    /// How many sessions may be opened at once: half as many as there are processors. Each is a container exec, and a prober that
+    /// has just started needs one in every container: all at once they would keep the whole node from its work for seconds, the
+    /// renewal of the Lease included.
+    opening: Arc<Semaphore>,
     /// It has been said that a session could not be opened. Mostly none can, then, and it stays so.
     said: Arc<AtomicBool>,
 }
@@ -66,7 +76,9 @@ pub(super) struct Resident {
 impl Resident {
     /// No sessions yet. Must be called where tokio runs.
     pub(super) fn new(metrics: Metrics) -> Self {
-        let resident = Self { pool: Arc::default(), metrics, said: Arc::default() };
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let opening = Arc::new(Semaphore::new((processors / 2).max(1)));
+        let resident = Self { pool: Arc::default(), metrics, opening, said: Arc::default() };
         tokio::spawn(sweep(Arc::downgrade(&resident.pool), resident.metrics.clone()));
         resident
     }
@@ -135,6 +147,11 @@ impl Resident {
     }
 
     async fn open(&self, runtime: &Runtime, id: &str) -> Option<Session<Stream>> {
+        // The semaphore is never closed.
+        let Ok(Ok(_turn)) = timeout(TURN, self.opening.acquire()).await else {
+            tracing::debug!(container = id, "a session has to wait: others are being opened");
+            return None;
+        };
         let opened = match timeout(OPEN, open(runtime, id)).await {
             Ok(opened) => opened,
             Err(_) => Err(NoSession::Other(words::SILENT.to_owned())),
