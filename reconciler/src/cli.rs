@@ -12,7 +12,7 @@ use crate::{
     certificates::CertificateArgs,
     controller, install,
     lease::{self, Elector, Fence, LeaseMetrics, Lost},
-    probe::{self, Cri, CriMetrics, CriSettings, Probers},
+    probe::{self, Cri, CriMetrics, CriSettings, OwnPod, Probers},
     prober,
 };
 
@@ -278,6 +278,7 @@ impl ProberArgs {
             socket: self.cri_socket,
             host: self.host_root,
             resident: self.resident == Resident::Auto,
+            own: Some(OwnPod { namespace: self.lease_namespace.clone(), name: self.identity.clone() }),
         };
         let cri = Cri::new(settings, process.metrics.register(CriMetrics::register))?;
         let probers = Probers::on_node(cri.clone())?;
@@ -309,7 +310,7 @@ impl ProberArgs {
             match leadership.run(work).await {
                 Ok(ended) => match ended? {
                     prober::End::Stopped => return Ok(()),
-                    prober::End::Silent => {}
+                    prober::End::Unable => {}
                 },
                 Err(lost @ (Lost::Deadline { .. } | Lost::Taken { .. })) => {
                     let error = &lost as &dyn std::error::Error;

@@ -1,6 +1,11 @@
 //! A watch that fills a store and tells of what it sees, for as long as the process runs.
 
-use std::fmt::Debug;
+use std::{
+    collections::BTreeMap,
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use kube::{
@@ -13,7 +18,11 @@ use kube::{
 };
 use prometheus_client::metrics::counter::Counter;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// How long a watch may only fail until what it shows is called old. Tries come every half a minute by then.
+const DEAF: Duration = Duration::from_secs(60);
 
 /// What became of the objects of a kind. The store shows it already.
 #[derive(Clone, Copy)]
@@ -27,6 +36,41 @@ pub(crate) enum Change<T> {
     Listed,
 }
 
+/// Which watches only fail, and since when. Clones are one and the same.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hearing(Arc<Mutex<BTreeMap<String, Failing>>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Failing {
+    since: Instant,
+    last: Instant,
+}
+
+impl Hearing {
+    /// A kind whose watch has failed for long and fails still: what is known of it may be old. One that has not failed lately works;
+    /// where nothing happens it tells nothing.
+    pub(crate) fn deaf_to(&self, now: Instant) -> Option<String> {
+        let failing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let deaf = failing.iter().find(|(_, failing)| {
+            now.duration_since(failing.last) <= DEAF && now.duration_since(failing.since) >= DEAF
+        });
+        deaf.map(|(kind, _)| kind.clone())
+    }
+
+    fn failed(&self, kind: &str, now: Instant) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing = all.entry(kind.to_owned()).or_insert(Failing { since: now, last: now });
+        if now.duration_since(failing.last) > DEAF {
+            failing.since = now;
+        }
+        failing.last = now;
+    }
+
+    fn heard(&self, kind: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(kind);
+    }
+}
+
 /// What watches are made with.
 #[derive(Clone)]
 pub(crate) struct Feed {
@@ -34,6 +78,8 @@ pub(crate) struct Feed {
     pub(crate) client: Client,
     /// Counts watches that break and objects that cannot be read.
     pub(crate) errors: Counter,
+    /// Knows which of them only fail.
+    pub(crate) hearing: Hearing,
     /// Ends them.
     pub(crate) shutdown: CancellationToken,
 }
@@ -52,6 +98,7 @@ impl Feed {
         let api = Api::<DynamicObject>::all_with(self.client.clone(), &ApiResource::erase::<K>(&()));
         let errors = self.errors.clone();
         let unreadable = errors.clone();
+        let hearing = self.hearing.clone();
         let stream = watcher(api, config)
             .default_backoff()
             .filter_map(move |event| {
@@ -63,6 +110,12 @@ impl Feed {
         tokio::spawn(async move {
             let mut stream = std::pin::pin!(stream);
             while let Some(event) = stream.next().await {
+                match &event {
+                    // Each try begins so.
+                    Ok(Event::Init) => {}
+                    Ok(_) => hearing.heard(&K::kind(&())),
+                    Err(_) => hearing.failed(&K::kind(&()), Instant::now()),
+                }
                 match event {
                     Ok(Event::Apply(object)) => tell(Change::Applied(&object)),
                     Ok(Event::Delete(object)) => tell(Change::Deleted(&object)),
@@ -106,5 +159,30 @@ fn typed<K: DeserializeOwned + Resource<DynamicType = ()>>(
         Event::InitApply(object) => read(object).map(Event::InitApply),
         Event::Init => Some(Event::Init),
         Event::InitDone => Some(Event::InitDone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_only_fails_for_long_is_deaf_until_it_hears_or_fails_no_more() {
+        let (start, at) = (Instant::now(), Duration::from_secs);
+        let hearing = Hearing::default();
+        let deaf = |now| hearing.deaf_to(start + at(now));
+        hearing.failed("Pod", start);
+        assert_eq!(deaf(59), None);
+        assert_eq!(deaf(60), Some("Pod".to_owned()), "nothing else has come since");
+        hearing.failed("Pod", start + at(30));
+        hearing.failed("Pod", start + at(80));
+        assert_eq!(deaf(81), Some("Pod".to_owned()));
+        assert_eq!(deaf(141), None, "it would have failed again by now");
+        hearing.failed("Pod", start + at(200));
+        assert_eq!(deaf(259), None, "a failure of its own");
+        hearing.failed("Pod", start + at(255));
+        assert_eq!(deaf(260), Some("Pod".to_owned()));
+        hearing.heard("Pod");
+        assert_eq!(deaf(260), None);
     }
 }

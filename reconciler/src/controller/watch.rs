@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{Metrics, Stores, seen::Seen, stores::Indexes};
-use crate::feed::{Change, Feed};
+use crate::feed::{Change, Feed, Hearing};
 
 /// Told of everything that the watches see.
 #[derive(Clone)]
@@ -93,8 +93,12 @@ pub(super) fn start(
     let by = Arc::new(Indexes::new());
     let stores = Stores { sets, pods, servers, nodes, claims, volumes, budgets, by };
 
-    let feed =
-        Feed { client: client.clone(), errors: metrics.watch_errors.clone(), shutdown: shutdown.clone() };
+    let feed = Feed {
+        client: client.clone(),
+        errors: metrics.watch_errors.clone(),
+        hearing: Hearing::default(),
+        shutdown: shutdown.clone(),
+    };
     let seen = Arc::new(Seen::new(changes.clone(), stores.clone()));
     feed.spawn(all(), set_writer, identity, telling(&seen, Seen::set));
     feed.spawn(owned, pod_writer, identity, telling(&seen, Seen::pod));

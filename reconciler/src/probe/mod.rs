@@ -52,7 +52,7 @@ use futures::stream::BoxStream;
 use gamewarden_api::{quality::Outcome, schedule::Handler};
 
 pub use context::{Context, DEFAULT_MAX_IN_FLIGHT};
-pub use cri::{Cri, Error as CriError, Metrics as CriMetrics, Settings as CriSettings};
+pub use cri::{Cri, Error as CriError, Metrics as CriMetrics, OwnPod, Settings as CriSettings};
 pub use exec::client;
 pub use metrics::Metrics;
 pub use note::Note;

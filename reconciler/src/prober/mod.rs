@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Who cannot probe holds no Lease, or the node would be nobody's: it is taken only when the node is listed and the runtime
-//! has answered, and given back when that has not answered for half a minute.
+//! has answered, and given back when that has not answered for half a minute, or a watch has only failed for a minute.
 //!
 //! It decides as the controller does, by the same code; what makes it cheap is how commands are run, and what makes it
 //! quick is that it needs nobody else for a verdict. See [`crate::probe::OnNodes`] for how a node changes hands between the
@@ -26,12 +26,12 @@ use jiff::Timestamp;
 use kube::{Client, runtime::reflector};
 use tokio::{
     sync::mpsc,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    feed::Feed,
+    feed::{Feed, Hearing},
     lease,
     probe::{self, Prober},
     write::Writer,
@@ -53,6 +53,9 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 
 /// How many events may wait to be written before some are dropped.
 const NOTES: usize = 256;
+
+/// How often it is asked whether it can still be done.
+const EVERY: Duration = Duration::from_secs(5);
 
 /// How long the first lists may take before it is said that something is wrong.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -83,6 +86,7 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Node {
     stores: watch::Stores,
+    hearing: Hearing,
     metrics: Metrics,
     probes: probe::Metrics,
     /// Each holds a process back from being ready: a rollout waits for probers that probe.
@@ -112,8 +116,8 @@ impl Drop for Held<'_> {
 pub enum End {
     /// It was told to.
     Stopped,
-    /// The runtime does not answer any more.
-    Silent,
+    /// The runtime does not answer any more, or the API server does not show what there is to probe.
+    Unable,
 }
 
 /// The prober's own metrics; those of probes are the controller's.
@@ -139,8 +143,11 @@ impl Node {
                 registry.register(name, help, counter.clone());
             }
         });
-        let feed = Feed { client, errors: metrics.watch_errors.clone(), shutdown: process.shutdown.token() };
+        let hearing = Hearing::default();
+        let errors = metrics.watch_errors.clone();
+        let feed = Feed { client, errors, hearing: hearing.clone(), shutdown: process.shutdown.token() };
         Self {
+            hearing,
             stores: watch::start(&feed, name),
             metrics,
             probes: process.metrics.register(probe::Metrics::register),
@@ -155,6 +162,9 @@ impl Node {
     pub async fn wait_until_able(&self, runtime: &impl Runtime, stop: &CancellationToken) -> bool {
         let able = async {
             self.stores.wait_until_listed().await;
+            while self.hearing.deaf_to(Instant::now()).is_some() {
+                sleep(EVERY).await;
+            }
             self.listed.set(true);
             alive::answers(runtime).await;
             self.answered.set(true);
@@ -166,7 +176,7 @@ impl Node {
     }
 
     /// Probes the node's servers, as the holder of the node's Lease, over a client that writes only while it is held: until
-    /// `stop`, or until the runtime has not answered for long. Then the Lease is to be given back.
+    /// `stop`, or until the runtime has not answered, or a watch has failed, for long. Then the Lease is to be given back.
     ///
     /// # Errors
     /// It ends by itself. The process should end then.
@@ -188,15 +198,28 @@ impl Node {
             term.cancel();
             std::future::pending::<()>().await
         };
+        let deaf = async {
+            let kind = loop {
+                sleep(EVERY).await;
+                if let Some(kind) = self.hearing.deaf_to(Instant::now()) {
+                    break kind;
+                }
+            };
+            tracing::warn!(kind, "its watch only fails: the node is left to the controller");
+            self.listed.set(false);
+            term.cancel();
+            std::future::pending::<()>().await
+        };
         let probing = self.probe_until(write, prober, config, &term);
         let ended = tokio::select! {
             ended = probing => ended,
             () = silent => Ok(()),
+            () = deaf => Ok(()),
         };
         ended?;
         match (stop.is_cancelled(), term.is_cancelled()) {
             (true, _) => Ok(End::Stopped),
-            (false, true) => Ok(End::Silent),
+            (false, true) => Ok(End::Unable),
             (false, false) => Err(Error::Ended),
         }
     }

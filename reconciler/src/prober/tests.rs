@@ -98,7 +98,7 @@ async fn a_turn_ends_when_the_runtime_is_silent_and_another_may_follow() {
         assert!(timeout(LONG, &mut turn).await.is_err());
         assert!(process.health.unready().is_empty(), "it probes");
         runtime.set(false);
-        assert_eq!(timeout(LONG, turn).await.unwrap().unwrap(), End::Silent);
+        assert_eq!(timeout(LONG, turn).await.unwrap().unwrap(), End::Unable);
         assert_eq!(process.health.unready(), ["container runtime", "lease of the node"]);
         runtime.set(true);
     }

@@ -291,15 +291,52 @@ async fn nothing_is_left_of_a_prober_that_is_killed() -> Result<()> {
             anyhow::Ok(())
         };
         timeout(wait::DEADLINE, runs).await??;
-        let pids = Command::new("pgrep").args(["-f", &game.id.clone()]).output().await?;
-        for pid in String::from_utf8(pids.stdout)?.split_whitespace() {
-            Command::new("kill").args(["-9", pid]).status().await?;
-        }
+        kill_all_of(&game.id).await?;
         prober.wait().await?;
         game.none_is_left("sleep 4321").await?;
         game.none_is_left("__gw_").await
     })
     .await
+}
+
+/// Prints more than any pipe holds, and says so by a name of its own.
+const TALKATIVE: &str =
+    "trap '' TERM INT HUP PIPE; sleep 4323 & while :; do echo xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx; done";
+
+#[tokio::test]
+async fn nothing_is_left_of_a_command_that_prints_on_when_nobody_listens() -> Result<()> {
+    if !cluster::nodes_are_ours()? {
+        return Ok(());
+    }
+    in_namespace("node-prints", async |namespace| {
+        let game = Container::game(namespace).await?;
+        let mut prober = game
+            .command(&["--times", "1000", "--timeout", "600"], &["sh", "-c", TALKATIVE])
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()?;
+        let runs = async {
+            while game.processes("sleep 4323").await? < 1 {
+                sleep(Duration::from_millis(100)).await;
+            }
+            anyhow::Ok(())
+        };
+        timeout(wait::DEADLINE, runs).await??;
+        kill_all_of(&game.id).await?;
+        prober.wait().await?;
+        game.none_is_left("sleep 4323").await?;
+        game.none_is_left("__gw_").await
+    })
+    .await
+}
+
+/// SIGKILL to all processes that have this in their command line: the prober, and what has started it in the node.
+async fn kill_all_of(id: &str) -> Result<()> {
+    let pids = Command::new("pgrep").args(["-f", id]).output().await?;
+    for pid in String::from_utf8(pids.stdout)?.split_whitespace() {
+        Command::new("kill").args(["-9", pid]).status().await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -54,11 +54,22 @@ pub struct Settings {
     /// Whether commands are run by a shell that stays in the container, where there is one. The runtime's streams
     /// must be reached for it: it needs the node's network.
     pub resident: bool,
+    /// The pod that this process runs in. A runtime that does not run it is not the node's: there may be several.
+    pub own: Option<OwnPod>,
+}
+
+/// A pod of this node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnPod {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { socket: None, host: PathBuf::from("/"), resident: true }
+        Self { socket: None, host: PathBuf::from("/"), resident: true, own: None }
     }
 }
 
@@ -83,6 +94,7 @@ pub struct Cri {
     resident: Option<Resident>,
     metrics: Metrics,
     patience: Patience,
+    own: Option<OwnPod>,
 }
 
 /// The runtime's service, over the connection.
@@ -95,19 +107,28 @@ impl Cri {
     /// # Errors
     /// The settings make no sense.
     pub fn new(settings: Settings, metrics: Metrics) -> Result<Self, Error> {
-        let socket = Socket::new(settings.socket, settings.host)?;
+        let socket = Socket::new(settings.socket, settings.host, settings.own.clone())?;
         let runtime = Runtime::new(socket.channel()).max_decoding_message_size(MAX_ANSWER);
         let resident = settings.resident.then(|| Resident::new(metrics.clone()));
-        Ok(Self { runtime, owners: Owners::default(), resident, metrics, patience: Patience::default() })
+        Ok(Self {
+            runtime,
+            owners: Owners::default(),
+            resident,
+            metrics,
+            patience: Patience::default(),
+            own: settings.own,
+        })
     }
 
-    /// Asks the runtime whether it is there.
+    /// Asks the runtime whether it is there, and the node's.
     ///
     /// # Errors
     /// Why it cannot be asked, for people.
     pub async fn answers(&self) -> Result<(), String> {
         let version = sync::version(&self.runtime, ANSWER).await;
-        version.map_err(|said| said.map_or_else(|| words::SILENT.to_owned(), |status| words::why(&status)))
+        version
+            .map_err(|said| said.map_or_else(|| words::SILENT.to_owned(), |status| words::why(&status)))?;
+        owner::is_the_nodes(&self.runtime, self.own.as_ref()).await
     }
 
     /// Runs the command in the target's container.

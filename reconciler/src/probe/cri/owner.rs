@@ -13,7 +13,7 @@ use std::{
 use gamewarden_api::quality::Outcome;
 
 use super::{
-    Runtime,
+    OwnPod, Runtime,
     runtime_v1::{Container, ContainerFilter, ListContainersRequest},
     words,
 };
@@ -87,14 +87,35 @@ impl Owner {
     }
 }
 
-async fn ask(runtime: &Runtime, id: &str) -> Result<Owner, Answer> {
-    let request = ListContainersRequest { filter: Some(ContainerFilter { id: id.to_owned() }) };
+/// Whether the runtime is the one that runs this node's pods, as it runs this one. Another may be there that answers as well,
+/// and knows none of the containers that are to be asked.
+///
+/// # Errors
+/// It is not, or does not say; for people.
+pub(super) async fn is_the_nodes(runtime: &Runtime, own: Option<&OwnPod>) -> Result<(), String> {
+    let Some(OwnPod { namespace, name }) = own else { return Ok(()) };
+    let labels = [("io.kubernetes.pod.namespace", namespace), ("io.kubernetes.pod.name", name)];
+    let label_selector = labels.map(|(key, value)| (key.to_owned(), value.clone())).into();
+    let filter = ContainerFilter { label_selector, ..ContainerFilter::default() };
+    if list(runtime, filter).await?.is_empty() {
+        return Err(format!("it does not run this pod ({namespace}/{name}): another runtime is the node's"));
+    }
+    Ok(())
+}
+
+async fn list(runtime: &Runtime, filter: ContainerFilter) -> Result<Vec<Container>, String> {
+    let request = ListContainersRequest { filter: Some(filter) };
     let mut runtime = runtime.clone();
-    let containers = match tokio::time::timeout(LIMIT, runtime.list_containers(request)).await {
-        Ok(Ok(answer)) => answer.into_inner().containers,
-        Ok(Err(status)) => return Err(unknown(words::why(&status))),
-        Err(_) => return Err(unknown(words::SILENT.to_owned())),
-    };
+    match tokio::time::timeout(LIMIT, runtime.list_containers(request)).await {
+        Ok(Ok(answer)) => Ok(answer.into_inner().containers),
+        Ok(Err(status)) => Err(words::why(&status)),
+        Err(_) => Err(words::SILENT.to_owned()),
+    }
+}
+
+async fn ask(runtime: &Runtime, id: &str) -> Result<Owner, Answer> {
+    let filter = ContainerFilter { id: id.to_owned(), ..ContainerFilter::default() };
+    let containers = list(runtime, filter).await.map_err(unknown)?;
     match containers.iter().find(|container| container.id == id) {
         Some(container) => Ok(Owner::of(container)),
         None => Err(Answer { gone: true, ..unknown(format!("the runtime has no container {id}")) }),

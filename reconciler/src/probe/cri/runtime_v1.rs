@@ -15,12 +15,17 @@ pub struct VersionResponse {
     #[prost(string, tag = "4")]
     pub runtime_api_version: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ContainerFilter {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
+    #[prost(map = "string, string", tag = "4")]
+    pub label_selector: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListContainersRequest {
     #[prost(message, optional, tag = "1")]
     pub filter: ::core::option::Option<ContainerFilter>,

@@ -1,7 +1,7 @@
 //! Where the runtime listens, and a connection to it that is made again by itself.
 //!
-//! Where no place is set the known ones are tried, and the first whose runtime answers is the one: a node may have several
-//! containerds, of which one runs pods. It stays the one while it is restarted, when another may be all there is to be found.
+//! Where no place is set the known ones are tried, and the first whose runtime answers, and runs this very pod, is the one: a node
+//! may have several containerds, of which one runs pods. It stays the one while it is restarted, when another may be all there is to be found.
 
 use std::{
     io,
@@ -22,7 +22,7 @@ use tonic::{
 };
 use tower::service_fn;
 
-use super::{Error, Runtime, sync, words};
+use super::{Error, OwnPod, Runtime, owner, sync, words};
 
 /// Where runtimes listen, below the node's root. Docker brings a containerd that serves no pods: the general
 /// place comes last.
@@ -50,6 +50,8 @@ const NO_HOST: &str = "http://localhost";
 pub(super) struct Socket {
     /// Where it may be, likely ones first.
     places: Vec<PathBuf>,
+    /// A pod that the node's runtime runs.
+    own: Option<OwnPod>,
     chosen: Arc<Mutex<Chosen>>,
 }
 
@@ -76,7 +78,7 @@ enum There {
 
 impl Socket {
     /// This one, or else the known ones in `host`.
-    pub(super) fn new(socket: Option<PathBuf>, host: PathBuf) -> Result<Self, Error> {
+    pub(super) fn new(socket: Option<PathBuf>, host: PathBuf, own: Option<OwnPod>) -> Result<Self, Error> {
         let places = match socket {
             // As kubelet and crictl write it.
             Some(socket) => {
@@ -92,7 +94,7 @@ impl Socket {
         // What is set is not asked whether it is right: what it says is told with each probe.
         let place = if let [only] = &places[..] { Some(only.clone()) } else { None };
         let chosen = Arc::new(Mutex::new(Chosen { place, gone_since: None }));
-        Ok(Self { places, chosen })
+        Ok(Self { places, own, chosen })
     }
 
     /// A connection, made when it is first used.
@@ -123,7 +125,7 @@ impl Socket {
     }
 
     async fn choose(&self) -> io::Result<PathBuf> {
-        let there = join_all(self.places.iter().map(|place| ask(place))).await;
+        let there = join_all(self.places.iter().map(|place| ask(place, self.own.as_ref()))).await;
         let found: Vec<(&Path, There)> = self.places.iter().map(PathBuf::as_path).zip(there).collect();
         let place = choose(&found).map_err(io::Error::other)?.to_owned();
         tracing::info!(socket = %place.display(), "the container runtime");
@@ -178,7 +180,7 @@ fn choose<'a>(found: &[(&'a Path, There)]) -> Result<&'a Path, String> {
 }
 
 /// Looks what is at a known place.
-async fn ask(place: &Path) -> There {
+async fn ask(place: &Path, own: Option<&OwnPod>) -> There {
     let stream = match connect(place).await {
         Ok(stream) => stream,
         Err(error) => {
@@ -197,7 +199,10 @@ async fn ask(place: &Path) -> There {
     });
     let runtime = Runtime::new(endpoint(CONNECT).connect_with_connector_lazy(once));
     match sync::version(&runtime, ASKED).await {
-        Ok(()) => There::Runtime,
+        Ok(()) => match owner::is_the_nodes(&runtime, own).await {
+            Ok(()) => There::Runtime,
+            Err(why) => There::Other(why),
+        },
         Err(Some(status)) if status.code() == Code::Unimplemented => There::Other(words::why(&status)),
         Err(Some(status)) => There::Silent(words::why(&status)),
         Err(None) => There::Silent(words::SILENT.to_owned()),
@@ -223,7 +228,7 @@ mod tests {
 
     fn places(socket: Option<&str>, host: &str) -> Result<Vec<String>, String> {
         let socket =
-            Socket::new(socket.map(PathBuf::from), PathBuf::from(host)).map_err(|e| e.to_string())?;
+            Socket::new(socket.map(PathBuf::from), PathBuf::from(host), None).map_err(|e| e.to_string())?;
         Ok(socket.places.into_iter().map(|place| place.to_str().unwrap().to_owned()).collect())
     }
 

@@ -10,7 +10,7 @@ use gamewarden_api::{quality::Outcome, schedule::Handler};
 use tonic::{Code, Status};
 
 use super::{
-    Cri, MAX_ANSWER, Metrics, Settings,
+    Cri, MAX_ANSWER, Metrics, OwnPod, Settings,
     runtime_v1::{ExecSyncRequest, ExecSyncResponse},
     sync::Patience,
     test_runtime::{TestRuntime, container},
@@ -131,7 +131,7 @@ async fn a_runtime_that_is_not_there_is_said_so() {
     let Outcome::Unknown { reason } = asked(&runtime).await.outcome else { panic!() };
     assert!(reason.contains("runtime.sock: No such file or directory"), "{reason}");
 
-    let nowhere = Settings { socket: None, host: runtime.socket(), resident: false };
+    let nowhere = Settings { socket: None, host: runtime.socket(), resident: false, ..Settings::default() };
     let answer =
         Cri::new(nowhere, Metrics::unregistered()).unwrap().probe(&target(), &command(), TIMEOUT).await;
     let Outcome::Unknown { reason } = answer.outcome else { panic!() };
@@ -147,7 +147,7 @@ async fn of_several_runtimes_the_one_that_runs_pods_is_chosen_and_kept_to_while_
     bare.runs_no_pods();
     let mut crio = at("run/crio/crio.sock", "cri-o");
     let _docker = at("run/containerd/containerd.sock", "docker's");
-    let settings = Settings { socket: None, host: host.clone(), resident: false };
+    let settings = Settings { socket: None, host: host.clone(), resident: false, ..Settings::default() };
     let cri = Cri::new(settings, Metrics::unregistered()).unwrap();
     assert_eq!(cri.answers().await, Ok(()));
     assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("cri-o"));
@@ -160,6 +160,28 @@ async fn of_several_runtimes_the_one_that_runs_pods_is_chosen_and_kept_to_while_
     assert!(reason.contains("run/crio/crio.sock"), "{reason}");
     crio.start();
     assert_eq!(cri.probe(&target(), &command(), TIMEOUT).await.outcome, success("cri-o"));
+}
+
+#[tokio::test]
+async fn a_runtime_that_does_not_run_this_pod_is_not_the_nodes() {
+    let host = std::env::temp_dir().join(format!("gamewarden-host-{:x}", fastrand::u64(..)));
+    let at =
+        |place: &str, says: &'static str| TestRuntime::at(&host, place, move |_| ready(Ok(printed(says))));
+    let others = at("run/k0s/containerd.sock", "another's");
+    others.set_containers(Vec::new());
+    let nodes = at("run/containerd/containerd.sock", "the node's");
+    let own = OwnPod { namespace: "ns".to_owned(), name: "pod".to_owned() };
+    let cri = |socket| {
+        let settings = Settings { socket, host: host.clone(), resident: false, own: Some(own.clone()) };
+        Cri::new(settings, Metrics::unregistered()).unwrap()
+    };
+    let not = "it does not run this pod (ns/pod): another runtime is the node's";
+    assert_eq!(cri(Some(others.socket())).answers().await, Err(not.to_owned()));
+    assert_eq!(cri(Some(nodes.socket())).answers().await, Ok(()));
+    // Nor is it chosen where it is looked for.
+    let found = cri(None);
+    assert_eq!(found.answers().await, Ok(()));
+    assert_eq!(found.probe(&target(), &command(), TIMEOUT).await.outcome, success("the node's"));
 }
 
 #[tokio::test]

@@ -161,7 +161,10 @@ impl RuntimeService for State {
         self.lists.fetch_add(1, Ordering::SeqCst);
         let filter = request.into_inner().filter.unwrap();
         let mut containers = self.containers.lock().unwrap().clone();
-        containers.retain(|container| filter.id.is_empty() || container.id == filter.id);
+        containers.retain(|container| {
+            let is = |(key, value)| container.labels.get(key) == Some(value);
+            (filter.id.is_empty() || container.id == filter.id) && filter.label_selector.iter().all(is)
+        });
         Ok(Response::new(ListContainersResponse { containers }))
     }
 

@@ -50,11 +50,15 @@ __gw_runs() {
 }
 
 # The command first: that ends it for the runner. Then whatever else is in our session (the runtime makes one for each
-# exec): nothing was when it was started. What runs no more has left its daemons on purpose. What is killed may need a moment
-# to be gone, in which it is looked at so often.
+# exec): nothing was when it was started. What runs no more has left its daemons on purpose; where somebody has killed the
+# runner, nobody knows. What is killed may need a moment to be gone, in which it is looked at so often.
 __gw_kill() {
-  __gw_child "$__gw_r" "" || return
-  kill -9 "$__gw_k"
+  if __gw_runs; then
+    __gw_child "$__gw_r" "" || return 1
+    kill -9 "$__gw_k"
+  elif [ ! "$__gw_r" ]; then
+    return 1
+  fi
   __gw_i=0
   while [ $__gw_i -lt "$1" ]; do
     __gw_f=
@@ -64,7 +68,7 @@ __gw_kill() {
       __gw_stat "$__gw_d" && [ "$__gw_g" = $$ ] && [ "$__gw_z" != Z ] || continue
       kill -9 "$__gw_d" && __gw_f=1
     done
-    [ "$__gw_f" ] || return
+    [ "$__gw_f" ] || return 0
     __gw_i=$((__gw_i + 1))
   done
 }
@@ -109,9 +113,14 @@ __gw_may() {
   return 1
 }
 
+# Whether the working directory is another now: somebody has put a new one in its place.
+__gw_moved() {
+  [ "$__gw_h" ] && ! [ . -ef "$__gw_h" ]
+}
+
 __gw_run() {
   __gw_c=left
-  __gw_left || {
+  __gw_moved || __gw_left || {
     ("$1") </dev/null 2>&3 3>&-
     __gw_c=$?
   }
@@ -122,24 +131,30 @@ __gw_run() {
 {
   exec 2>/dev/null
   read -r __gw_w __gw_s </proc/self/stat
+  # Where /proc is another namespace's, its numbers are other people's here.
+  __gw_stat "$__gw_w" && [ "$__gw_p" = $$ ] && [ "$__gw_g" = $$ ] || exit
   while IFS= read -r __gw_l; do
     __gw_runner
     case $__gw_l in
-    k) __gw_kill 99 ;;
+    k) __gw_kill 30 ;;
     *) echo "$__gw_l" ;;
     esac
   done
-  # The runner may be about to start what it was told last, so it is watched until it is gone. (Not for ever: what the
-  # system cannot kill now dies when it can.)
   __gw_runner
+  __gw_kill 9
+  # The runner may be about to start what it was told last, so it is watched until it is gone. (Not for ever: what the
+  # system cannot kill now dies when it can. Nor does it wait here for somebody who reads what it says.)
   exec >&-
-  __gw_x=0
-  while [ $__gw_x -lt 5000 ] && __gw_runs; do
-    __gw_kill 9
+  __gw_x=0 __gw_y=0
+  while [ $__gw_x -lt 5000 ] && [ $__gw_y -lt 20 ] && __gw_runs; do
+    __gw_kill 9 && __gw_y=$((__gw_y + 1))
     __gw_x=$((__gw_x + 1))
   done
+  __gw_runs && kill -9 "$__gw_r"
 } | {
   exec 3>&2 2>/dev/null
+  __gw_h=
+  [ . -ef "$PWD" ] && __gw_h=$PWD
   IFS= read -r __gw_m
   trap 'echo "$__gw_n$__gw_m "' EXIT
   while IFS= read -r __gw_l; do eval "$__gw_l"; done

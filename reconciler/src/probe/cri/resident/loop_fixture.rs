@@ -26,7 +26,7 @@ pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) child: Child,
-    stdin: ChildStdin,
+    stdin: Option<ChildStdin>,
     stdout: Option<ChildStdout>,
     stderr: Option<ChildStderr>,
 }
@@ -44,7 +44,7 @@ impl Process {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let stdin = child.stdin.take().unwrap();
+        let stdin = child.stdin.take();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         Self { child, stdin, stdout, stderr }
     }
@@ -52,7 +52,8 @@ impl Process {
 
 impl Pipe for Process {
     async fn send(&mut self, text: String) -> Result<(), End> {
-        self.stdin.write_all(text.as_bytes()).await.map_err(|error| End::Broken(error.to_string()))
+        let stdin = self.stdin.as_mut().unwrap();
+        stdin.write_all(text.as_bytes()).await.map_err(|error| End::Broken(error.to_string()))
     }
 
     async fn next(&mut self) -> Event {
@@ -77,6 +78,20 @@ async fn some(stream: &mut Option<impl AsyncRead + Unpin>, buffer: &mut [u8]) ->
     match stream {
         Some(stream) => stream.read(buffer).await.unwrap(),
         None => pending().await,
+    }
+}
+
+impl Session<Process> {
+    /// Tells the shell something, and waits for nothing.
+    pub(super) async fn tell(&mut self, text: String) {
+        self.pipe_mut().send(text).await.unwrap();
+    }
+
+    /// Closes its stdin; gives the other streams, which nobody reads.
+    pub(super) fn hang_up(&mut self) -> (Option<ChildStdout>, Option<ChildStderr>) {
+        let pipe = self.pipe_mut();
+        pipe.stdin = None;
+        (pipe.stdout.take(), pipe.stderr.take())
     }
 }
 

@@ -208,6 +208,52 @@ async fn nothing_is_left_where_the_shell_is_killed_first() {
 }
 
 #[tokio::test]
+async fn a_command_is_killed_also_where_its_runner_was() {
+    for mut fixture in Fixture::each().await {
+        let pids = fixture.folder.join("pids");
+        let killed = async {
+            let all = lines_of(&pids, 3).await;
+            end(&parent(&all[0]));
+        };
+        let ran = timeout(DEADLINE, fixture.session.run(&words(&["sh", "-c", FAMILY]), killed)).await;
+        assert!(!matches!(ran.unwrap(), Ok(Ran::Exited { .. })), "{:?}", fixture.shell);
+        all_end(&fixture.lines("pids", 3).await).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_heard_any_more_does_not_wait_for_it() {
+    // As in a shim, the streams stay open at the other end, and nobody reads.
+    for mut fixture in Fixture::each().await {
+        let pids = fixture.folder.join("pids");
+        let command = words(&["sh", "-c", "echo $$ >>pids; while :; do echo xxxxxxxxxxxxxxxxxxxxxxxx; done"]);
+        let text = script::define(0, &command) + &script::run(0);
+        fixture.session.tell(text).await;
+        let mut all = lines_of(&pids, 1).await;
+        let shell = fixture.session.pipe().child.id().unwrap().to_string();
+        all.extend(children(&shell));
+        all.push(shell);
+        let streams = fixture.session.hang_up();
+        all_end(&all).await;
+        drop(streams);
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_working_directory_was_exchanged_runs_nothing() {
+    for mut fixture in Fixture::each().await {
+        assert_eq!(fixture.sh("echo fine").await, exited(0, "fine\n", ""));
+        let old = fixture.folder.with_extension("old");
+        std::fs::rename(&fixture.folder, &old).unwrap();
+        std::fs::create_dir(&fixture.folder).unwrap();
+        let command = words(&["sh", "-c", "echo fine"]);
+        let ran = timeout(DEADLINE, fixture.session.run(&command, pending())).await.unwrap();
+        assert!(matches!(ran, Err(Lost::Occupied)), "{:?}: {ran:?}", fixture.shell);
+        std::fs::remove_dir_all(old).unwrap();
+    }
+}
+
+#[tokio::test]
 async fn a_daemon_that_keeps_the_streams_does_not_keep_the_answer() {
     for mut fixture in Fixture::each().await {
         let Ran::Exited { code: 0, stdout, .. } = fixture.sh("sleep 1000 & echo $!").await else { panic!() };

@@ -54,7 +54,7 @@ use crate::probe::Answer;
 /// How long it may take until a shell has answered. It is no part of a probe's timeout.
 const OPEN: Duration = Duration::from_secs(5);
 /// How long a probe waits for its turn to open a session. Then it is run by `ExecSync`, and another time brings another turn.
-const TURN: Duration = Duration::from_secs(5);
+const TURN: Duration = Duration::from_secs(30);
 /// How long a runtime that lives may take to say so.
 const ALIVE: Duration = Duration::from_secs(1);
 /// The exit codes with which a shell says that it could not start a program. Programs may have them, too.
@@ -65,7 +65,7 @@ const NOT_STARTED: [i32; 2] = [126, 127];
 pub(super) struct Resident {
     pool: Arc<Mutex<Pool<Session<Stream>>>>,
     metrics: Metrics,
-    /// How many sessions may be opened at once: half as many as there are processors. Each is a container exec, and a prober that
+    /// How many sessions may be opened at once: half as many as there are processors, but two. Each is a container exec, and a prober that
     /// has just started needs one in every container: all at once they would keep the whole node from its work for seconds, the
     /// renewal of the Lease included.
     opening: Arc<Semaphore>,
@@ -77,7 +77,7 @@ impl Resident {
     /// No sessions yet. Must be called where tokio runs.
     pub(super) fn new(metrics: Metrics) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        let opening = Arc::new(Semaphore::new((processors / 2).max(1)));
+        let opening = Arc::new(Semaphore::new((processors / 2).max(2)));
         let resident = Self { pool: Arc::default(), metrics, opening, said: Arc::default() };
         tokio::spawn(sweep(Arc::downgrade(&resident.pool), resident.metrics.clone()));
         resident

@@ -170,6 +170,12 @@ impl<P: Pipe> Session<P> {
         &self.pipe
     }
 
+    /// The same, to be used.
+    #[cfg(test)]
+    pub(super) fn pipe_mut(&mut self) -> &mut P {
+        &mut self.pipe
+    }
+
     /// The same, given away.
     #[cfg(test)]
     pub(super) fn into_pipe(self) -> P {

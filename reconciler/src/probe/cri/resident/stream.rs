@@ -168,8 +168,9 @@ fn reported(data: &Bytes) -> End {
     }
 }
 
-/// The exit codes of what cannot start a program: shells', and runc's.
-const NOT_STARTED: [&str; 3] = ["126", "127", "255"];
+/// The exit codes of what cannot start a program. (runc's is 255, which it also has where there are no processes or no memory to be
+/// had just now.)
+const NOT_STARTED: [&str; 2] = ["126", "127"];
 
 /// Whether a shell that ended before it has said anything was never there: either the runtime says so (containerd),
 /// or runc, with an exit code of its own (CRI-O). With another code there was one, and something has ended it: there may be
@@ -242,7 +243,7 @@ mod tests {
         for (code, expected) in [
             ("126", true),
             ("127", true),
-            ("255", true),
+            ("255", false),
             ("1", false),
             ("2", false),
             ("137", false),
