@@ -101,10 +101,23 @@ hundred: cluster ## A set of a hundred servers: times, costs, a killed and a res
 	@tests/bench/hundred
 
 .PHONY: bench
-bench: ## What admission costs, beside a server that only answers "allowed" (10 minutes; nothing else should run)
+bench: bench-admission bench-probing ## Both benches (40 minutes; nothing else should run)
+
+.PHONY: bench-admission
+bench-admission: ## What admission costs, beside a server that only answers "allowed" (10 minutes; nothing else should run)
 	@tests/toolchain
 	@cargo bench --quiet --config .cargo/static.toml --target x86_64-unknown-linux-gnu -p webhook --bench admission -- \
 	    --million --json $(folder)/admission.json
+
+.PHONY: bench-probing
+bench-probing: cluster ## What a probe costs, each way, beside runc and a shell; how soon it is known (25 minutes; nothing else should run)
+	@tests/bench/probing --json $(folder)/probing.json --svg $(folder)/probing.svg
+	@echo "the figures: $(folder)/probing.json, the plot: $(folder)/probing.svg, for docs/results/probing.md"
+
+.PHONY: schedule
+schedule: cluster ## 250 servers on one node, probed at rising rates: do probes start when they are due? (15 minutes)
+	@tests/bench/schedule --json $(folder)/schedule.json --svg $(folder)/schedule.svg
+	@echo "the figures: $(folder)/schedule.json, the plot: $(folder)/schedule.svg, for docs/results/probing.md"
 
 .PHONY: fuzz
 fuzz: ## Fuzz targets, or the one that FUZZ names, GAMEWARDEN_FUZZ_SECONDS each (900); make test runs the corpus
