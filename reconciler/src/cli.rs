@@ -101,7 +101,7 @@ struct ProberArgs {
     /// Name of this process in the Lease; a random part is added.
     #[arg(long, env = "POD_NAME", default_value = "prober")]
     identity: String,
-    /// The container runtime's socket. Without this it is looked for where containerd and CRI-O usually listen.
+    /// The container runtime's socket. Without this it is looked for in the known places (docs/node-prober.md).
     #[arg(long, value_name = "PATH")]
     cri_socket: Option<PathBuf>,
     /// Where the node's own folders are, to look for the socket in.

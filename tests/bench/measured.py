@@ -86,7 +86,7 @@ def choose_prober(resident, node="node-0"):
     """Puts a prober on the node with this value of prober.resident; or takes it away, where that is None."""
     if resident:
         run([CLUSTER / "bin/helm", "upgrade", "gamewarden", REPO / "charts/gamewarden", "--namespace", SYSTEM,
-             "--reuse-values", "--set", f"prober.resident={resident}"])
+             "--reset-then-reuse-values", "--set", f"prober.resident={resident}"])
     kubectl("label", "node", node, "--overwrite", f"{LABEL}={'true' if resident else 'false'}")
 
     def pods():

@@ -18,9 +18,10 @@ use k8s_openapi::api::coordination::v1::Lease;
 
 use super::decide::{Observed, promised, spec_of};
 
-/// Longest promise that is believed, and the shortest: whoever may write a lease must not keep its node from being
-/// looked after for long.
-const PROMISES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+/// Longest promise that is believed: whoever may write a lease must not keep its node from being looked after for long.
+pub const LONGEST_PROMISE: Duration = Duration::from_secs(60);
+/// The shortest.
+const SHORTEST_PROMISE: Duration = Duration::from_secs(1);
 
 /// What has been seen of leases, by name.
 #[derive(Debug, Default)]
@@ -114,7 +115,7 @@ impl Seen {
     /// How long it may yet be unchanged; `None` where it is not live.
     fn left(&self, now: Duration) -> Option<Duration> {
         let spec = spec_of(&self.lease);
-        let promised = promised(&spec).unwrap_or(PROMISES.1).clamp(PROMISES.0, PROMISES.1);
+        let promised = promised(&spec).unwrap_or(LONGEST_PROMISE).clamp(SHORTEST_PROMISE, LONGEST_PROMISE);
         self.is_live().then(|| promised.saturating_sub(self.observed.unchanged_for(&spec, now)))
     }
 }

@@ -4,7 +4,7 @@
 //!  Elector ──acquire──▶ Leadership ──run(work)──▶ work is done: the lease is released
 //!     │ looks every                  │ renews every retry period;
 //!     ▼ retry period                 ▼ not for renew_deadline, or another took it
-//!  decide (pure) ◀───────────── Err(Lost): work is dropped, the process has to end
+//!  decide (pure) ◀───────────── Err(Lost): work is dropped; the process ends, or starts anew
 //! ```
 //!
 //! - Nobody compares clocks. A candidate takes a lease over only when it has *itself seen it
@@ -36,7 +36,7 @@ pub use decide::{Candidate, Observed, Step, decide};
 pub use elector::Elector;
 pub use fence::{Fence, NotLeading};
 pub use leadership::{Leadership, Lost};
-pub use live::Live;
+pub use live::{LONGEST_PROMISE, Live};
 pub use request::{LeaseError, LeaseMetrics, client_config};
 
 /// Random part of every wait, as a share of it: candidates that started together drift apart.
@@ -55,7 +55,7 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// What Kubernetes' own controllers use.
+    /// What Kubernetes' own controllers use, and ours does; a node's prober has [`crate::prober::LEASE`].
     fn default() -> Self {
         Self {
             lease_duration: Duration::from_secs(15),

@@ -7,7 +7,7 @@
 //!   the Lease is given back, or is unchanged for as long as it was promised ──► the controller probes it from scratch
 //! ```
 //!
-//! *One at a time.* A prober says nothing before it holds the Lease and for [`SETTLE`](crate::prober) after, in which the
+//! *One at a time.* A prober says nothing before it holds the Lease and for [`SETTLE`](crate::prober::SETTLE) after, in which the
 //! controller's watch has shown it; and nothing after its own deadline, which is sooner than anybody may hold the Lease
 //! for expired (`lease`). So both say something of the same server only while the controller's watch of Leases lags by more
 //! than that, or one of the clocks runs wild.

@@ -39,11 +39,13 @@ use crate::{
 
 pub use alive::Runtime;
 
-/// The times of a node's Lease. A prober that has crashed is taken over ten seconds after its last renewal; and a cluster of
-/// a hundred nodes writes thirty Leases a second.
+/// The times of a node's Lease. A prober that has crashed is taken over fifteen seconds after its last renewal; and a cluster of
+/// a hundred nodes writes thirty Leases a second. A node that is too busy to renew in time is probed by the controller, which
+/// costs it more yet: that is not to happen for a few seconds of it. (A request may take half the deadline, and a connection that has
+/// been idle for as long is closed: renewals have to come well before.)
 pub const LEASE: lease::Config = lease::Config {
-    lease_duration: Duration::from_secs(10),
-    renew_deadline: Duration::from_secs(7),
+    lease_duration: Duration::from_secs(15),
+    renew_deadline: Duration::from_secs(12),
     retry_period: Duration::from_secs(3),
 };
 
@@ -54,8 +56,8 @@ pub const SETTLE: Duration = Duration::from_secs(2);
 /// How many events may wait to be written before some are dropped.
 const NOTES: usize = 256;
 
-/// How often it is asked whether it can still be done.
-const EVERY: Duration = Duration::from_secs(5);
+/// How often it is asked whether the watches still hear something.
+const LISTEN_EVERY: Duration = Duration::from_secs(5);
 
 /// How long the first lists may take before it is said that something is wrong.
 const FIRST_LIST: Duration = Duration::from_secs(30);
@@ -163,7 +165,7 @@ impl Node {
         let able = async {
             self.stores.wait_until_listed().await;
             while self.hearing.deaf_to(Instant::now()).is_some() {
-                sleep(EVERY).await;
+                sleep(LISTEN_EVERY).await;
             }
             self.listed.set(true);
             alive::answers(runtime).await;
@@ -200,7 +202,7 @@ impl Node {
         };
         let deaf = async {
             let kind = loop {
-                sleep(EVERY).await;
+                sleep(LISTEN_EVERY).await;
                 if let Some(kind) = self.hearing.deaf_to(Instant::now()) {
                     break kind;
                 }

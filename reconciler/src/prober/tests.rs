@@ -108,3 +108,11 @@ async fn a_turn_ends_when_the_runtime_is_silent_and_another_may_follow() {
     let turn = node.probe(api(there), Nobody, &runtime, &config, &stop);
     assert_eq!(timeout(LONG, turn).await.unwrap().unwrap(), End::Stopped);
 }
+
+#[test]
+fn the_times_of_the_lease_are_safe_and_believed() {
+    assert_eq!(LEASE.validate(), Ok(()));
+    assert!(LEASE.lease_duration <= crate::lease::LONGEST_PROMISE);
+    // Or a renewal finds a connection that is just being closed.
+    assert!(LEASE.renew_deadline / 2 >= LEASE.retry_period * 2);
+}

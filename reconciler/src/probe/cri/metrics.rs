@@ -72,7 +72,7 @@ impl Metrics {
         let metrics = Self::unregistered();
         registry.register(
             "gamewarden_node_commands",
-            "Commands run in containers of this node, by how: in a session that stays, or each for itself",
+            "Exec probes of this node, by who gave the answer: a session that stays, or the runtime, which ran the command for itself",
             metrics.commands.clone(),
         );
         registry.register(

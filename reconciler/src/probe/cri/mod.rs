@@ -38,7 +38,8 @@ use super::{Answer, ProbeTarget};
 
 pub use metrics::Metrics;
 
-/// What a runtime may answer at most, in bytes. It is held in memory as a whole, once for each probe in flight.
+/// What a runtime may answer at most, in bytes. It is held in memory as a whole for each probe in flight, twice while it is decoded
+/// (`prober.resources.limits` of the chart).
 const MAX_ANSWER: usize = 1024 * 1024;
 
 /// How long a runtime may take to say that it is there, while the node is busy.

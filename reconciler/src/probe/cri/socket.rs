@@ -252,6 +252,14 @@ mod tests {
     }
 
     #[test]
+    fn the_known_places_are_documented() {
+        let page = include_str!("../../../../docs/node-prober.md");
+        for known in KNOWN {
+            assert!(page.contains(&format!("`/{known}`")), "{known}");
+        }
+    }
+
+    #[test]
     fn the_first_that_answers_is_chosen_and_who_may_yet_answer_is_waited_for() {
         let other = || There::Other("no CRI".to_owned());
         let silent = || There::Silent("starts".to_owned());

@@ -65,7 +65,7 @@ const NOT_STARTED: [i32; 2] = [126, 127];
 pub(super) struct Resident {
     pool: Arc<Mutex<Pool<Session<Stream>>>>,
     metrics: Metrics,
-    /// How many sessions may be opened at once: half as many as there are processors, but two. Each is a container exec, and a prober that
+    /// How many sessions may be opened at once: half as many as there are processors, at least two. Each is a container exec, and a prober that
     /// has just started needs one in every container: all at once they would keep the whole node from its work for seconds, the
     /// renewal of the Lease included.
     opening: Arc<Semaphore>,
