@@ -53,8 +53,10 @@ __gw_runs() {
 # exec): nothing was when it was started. What runs no more has left its daemons on purpose; where somebody has killed the
 # runner, nobody knows. What is killed may need a moment to be gone, in which it is looked at so often.
 __gw_kill() {
-  if __gw_runs; then
-    __gw_child "$__gw_r" "" || return 1
+  __gw_k=
+  # (It may be gone by the time that its children are looked up.)
+  if __gw_runs && { __gw_child "$__gw_r" "" || __gw_runs; }; then
+    [ "$__gw_k" ] || return 1
     kill -9 "$__gw_k"
   elif [ ! "$__gw_r" ]; then
     return 1
