@@ -11,8 +11,8 @@ use kube::api::PostParams;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::Command,
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
     time::{sleep, timeout},
 };
 
@@ -119,6 +119,36 @@ impl<'a> Container<'a> {
             Ok(())
         };
         timeout(wait::DEADLINE, gone).await.with_context(|| format!("{needle} is left"))?
+    }
+}
+
+/// A prober that asks again and again, and what it says.
+struct Asking {
+    prober: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Asking {
+    fn start(game: &Container<'_>, period: &str, command: &[&str]) -> Result<Self> {
+        let mut prober = game
+            .command(&["--times", "1000", "--period", period], command)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let lines = BufReader::new(prober.stdout.take().context("piped")?).lines();
+        Ok(Self { prober, lines })
+    }
+
+    async fn next(&mut self) -> Result<Answer> {
+        let line = timeout(wait::DEADLINE, self.lines.next_line()).await??.context("it goes on")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    /// Ends it: who cannot print ends.
+    async fn end(mut self) -> Result<()> {
+        drop(self.lines);
+        self.prober.wait().await?;
+        Ok(())
     }
 }
 
@@ -274,29 +304,7 @@ async fn at_the_timeout_a_command_is_killed_with_its_children_and_the_session_go
 
 #[tokio::test]
 async fn nothing_is_left_of_a_prober_that_is_killed() -> Result<()> {
-    if !cluster::nodes_are_ours()? {
-        return Ok(());
-    }
-    in_namespace("node-killed", async |namespace| {
-        let game = Container::game(namespace).await?;
-        let mut prober = game
-            .command(&["--times", "1000", "--timeout", "600"], &["sh", "-c", STUBBORN])
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let runs = async {
-            while game.processes("sleep 4321").await? < 3 {
-                sleep(Duration::from_millis(100)).await;
-            }
-            anyhow::Ok(())
-        };
-        timeout(wait::DEADLINE, runs).await??;
-        kill_all_of(&game.id).await?;
-        prober.wait().await?;
-        game.none_is_left("sleep 4321").await?;
-        game.none_is_left("__gw_").await
-    })
-    .await
+    nothing_is_left("node-killed", STUBBORN, "sleep 4321", 3).await
 }
 
 /// Prints more than any pipe holds, and says so by a name of its own.
@@ -305,18 +313,23 @@ const TALKATIVE: &str =
 
 #[tokio::test]
 async fn nothing_is_left_of_a_command_that_prints_on_when_nobody_listens() -> Result<()> {
+    nothing_is_left("node-prints", TALKATIVE, "sleep 4323", 1).await
+}
+
+/// Kills the prober of a script once it runs, with so many processes of this command line.
+async fn nothing_is_left(name: &str, script: &str, needle: &str, processes: usize) -> Result<()> {
     if !cluster::nodes_are_ours()? {
         return Ok(());
     }
-    in_namespace("node-prints", async |namespace| {
+    in_namespace(name, async |namespace| {
         let game = Container::game(namespace).await?;
         let mut prober = game
-            .command(&["--times", "1000", "--timeout", "600"], &["sh", "-c", TALKATIVE])
+            .command(&["--times", "1000", "--timeout", "600"], &["sh", "-c", script])
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
         let runs = async {
-            while game.processes("sleep 4323").await? < 1 {
+            while game.processes(needle).await? < processes {
                 sleep(Duration::from_millis(100)).await;
             }
             anyhow::Ok(())
@@ -324,7 +337,7 @@ async fn nothing_is_left_of_a_command_that_prints_on_when_nobody_listens() -> Re
         timeout(wait::DEADLINE, runs).await??;
         kill_all_of(&game.id).await?;
         prober.wait().await?;
-        game.none_is_left("sleep 4323").await?;
+        game.none_is_left(needle).await?;
         game.none_is_left("__gw_").await
     })
     .await
@@ -371,31 +384,22 @@ async fn a_killed_session_is_replaced_and_an_ended_container_is_said_to_be_gone(
     }
     in_namespace("node-restart", async |namespace| {
         let game = Container::game(namespace).await?;
-        let mut prober = game
-            .command(&["--times", "1000", "--period", "100"], &["echo", "fine"])
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut lines = BufReader::new(prober.stdout.take().context("piped")?).lines();
-        let mut next = async || -> Result<Answer> {
-            let line = timeout(wait::DEADLINE, lines.next_line()).await??.context("it goes on")?;
-            Ok(serde_json::from_str(&line)?)
-        };
-        ensure!(next().await?.is("success", "fine"));
+        let mut asking = Asking::start(&game, "100", &["echo", "fine"])?;
+        ensure!(asking.next().await?.is("success", "fine"));
         // All shells of the session: the answers stay what they are.
         let kill = "for f in /proc/[0-9]*/cmdline; do case $(tr '\\0' ' ' <$f 2>/dev/null) in 'sh -c while IFS'*) p=${f%/*}; \
                     kill -9 ${p##*/};; esac; done; echo done";
         for _ in 0..3 {
             ensure!(namespace.exec("game", kill).await?.trim() == "done");
             for _ in 0..5 {
-                let answer = next().await?;
+                let answer = asking.next().await?;
                 ensure!(answer.is("success", "fine"), "{answer:?}");
             }
         }
         // Its first process: the container ends, and is started again.
         namespace.exec("game", "kill -TERM 1").await.ok();
         loop {
-            let answer = next().await?;
+            let answer = asking.next().await?;
             if answer.gone {
                 ensure!(answer.outcome == "unknown", "{answer:?}");
                 break;
@@ -404,10 +408,7 @@ async fn a_killed_session_is_replaced_and_an_ended_container_is_said_to_be_gone(
         let restarted = Container { id: game.id_other_than(&game.id).await?, ..game };
         let answer = restarted.sh(&[], "echo again").await?;
         ensure!(answer.is("success", "again"), "{answer:?}");
-        // Who cannot print ends.
-        drop(lines);
-        prober.wait().await?;
-        Ok(())
+        asking.end().await
     })
     .await
 }
@@ -450,22 +451,13 @@ async fn a_container_that_may_start_no_process_succeeds_neither_way_and_again_wh
     }
     in_namespace("node-pids", async |namespace| {
         let game = Container::game(namespace).await?;
-        let mut prober = game
-            .command(&["--times", "1000", "--period", "200"], &["sh", "-c", FORKS])
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut lines = BufReader::new(prober.stdout.take().context("piped")?).lines();
-        let mut next = async || -> Result<Answer> {
-            let line = timeout(wait::DEADLINE, lines.next_line()).await??.context("it goes on")?;
-            Ok(serde_json::from_str(&line)?)
-        };
-        ensure!(next().await?.is("success", "fine"));
+        let mut asking = Asking::start(&game, "200", &["sh", "-c", FORKS])?;
+        ensure!(asking.next().await?.is("success", "fine"));
         limit_processes(&game.id, "1")?;
         let both = async {
-            let mut refused = next().await?;
+            let mut refused = asking.next().await?;
             while refused.outcome == "success" {
-                refused = next().await?;
+                refused = asking.next().await?;
             }
             let (answers, _) = game.probe(&["--no-resident"], &["sh", "-c", FORKS]).await?;
             Ok([refused, answers.into_iter().next().context("an answer")?])
@@ -476,13 +468,11 @@ async fn a_container_that_may_start_no_process_succeeds_neither_way_and_again_wh
         for answer in both? {
             ensure!(["unknown", "failure"].contains(&answer.outcome.as_str()) && !answer.gone, "{answer:?}");
         }
-        while !next().await?.is("success", "fine") {}
+        while !asking.next().await?.is("success", "fine") {}
         for _ in 0..5 {
-            ensure!(next().await?.is("success", "fine"));
+            ensure!(asking.next().await?.is("success", "fine"));
         }
-        drop(lines);
-        prober.wait().await?;
-        Ok(())
+        asking.end().await
     })
     .await
 }

@@ -21,6 +21,9 @@ use crate::probe::{Answer, Hanging};
 /// How often a command that hangs is looked after.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How long a runtime that lives may take to say so.
+pub(super) const ALIVE: Duration = Duration::from_secs(1);
+
 /// How long a runtime is waited for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
@@ -33,7 +36,7 @@ pub(super) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { beyond: Duration::from_secs(5), alive: Duration::from_secs(1) }
+        Self { beyond: Duration::from_secs(5), alive: ALIVE }
     }
 }
 

@@ -171,16 +171,20 @@ async fn at_its_limit_a_command_is_killed_with_all_that_it_has_started() {
     }
 }
 
+/// Begins it, and waits for it no more once all of it runs; gives its pids.
+async fn begin_family(fixture: &mut Fixture) -> Vec<String> {
+    let pids = fixture.folder.join("pids");
+    let command = words(&["sh", "-c", FAMILY]);
+    tokio::select! {
+        ran = fixture.session.run(&command, pending()) => panic!("{ran:?}"),
+        all = lines_of(&pids, 3) => all,
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_left_where_nobody_waits_any_more() {
     for mut fixture in Fixture::each().await {
-        let pids = fixture.folder.join("pids");
-        let command = words(&["sh", "-c", FAMILY]);
-        tokio::select! {
-            ran = fixture.session.run(&command, pending()) => panic!("{ran:?}"),
-            _ = lines_of(&pids, 3) => {}
-        }
-        let mut all = fixture.lines("pids", 3).await;
+        let mut all = begin_family(&mut fixture).await;
         all.push(fixture.session.pipe().child.id().unwrap().to_string());
         drop(fixture);
         all_end(&all).await;
@@ -191,13 +195,7 @@ async fn nothing_is_left_where_nobody_waits_any_more() {
 async fn nothing_is_left_where_the_shell_is_killed_first() {
     // As containerd does when the way to a session breaks: its process, and then the streams.
     for mut fixture in Fixture::each().await {
-        let pids = fixture.folder.join("pids");
-        let command = words(&["sh", "-c", FAMILY]);
-        tokio::select! {
-            ran = fixture.session.run(&command, pending()) => panic!("{ran:?}"),
-            _ = lines_of(&pids, 3) => {}
-        }
-        let mut all = fixture.lines("pids", 3).await;
+        let mut all = begin_family(&mut fixture).await;
         let shell = fixture.session.pipe().child.id().unwrap().to_string();
         all.extend(children(&shell));
         end(&shell);

@@ -55,8 +55,6 @@ use crate::probe::Answer;
 const OPEN: Duration = Duration::from_secs(5);
 /// How long a probe waits for its turn to open a session. Then it is run by `ExecSync`, and another time brings another turn.
 const TURN: Duration = Duration::from_secs(30);
-/// How long a runtime that lives may take to say so.
-const ALIVE: Duration = Duration::from_secs(1);
 /// The exit codes with which a shell says that it could not start a program. Programs may have them, too.
 const NOT_STARTED: [i32; 2] = [126, 127];
 
@@ -201,7 +199,7 @@ fn changed<T>(
 /// What it means that a command had its time, and its shell says nothing more: it is the command's fault where the runtime
 /// lives, through which the shell is heard.
 async fn stuck(runtime: &Runtime, limit: Duration) -> Answer {
-    if sync::alive(runtime, ALIVE).await {
+    if sync::alive(runtime, sync::ALIVE).await {
         Answer::none_within(limit)
     } else {
         Answer::of(Outcome::Unknown { reason: words::SILENT.to_owned() })
