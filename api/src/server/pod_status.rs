@@ -26,27 +26,17 @@ pub(super) fn mirrored(
                 continue;
             }
             match conditions.iter_mut().find(|there| there["type"] == condition["type"]) {
-                Some(there) => merge(there, condition),
+                // Of one condition the strategic merge is the plain one.
+                Some(there) => json_patch::merge(there, condition),
                 None => {
                     let mut new = Value::Object(Map::new());
-                    merge(&mut new, condition);
+                    json_patch::merge(&mut new, condition);
                     conditions.push(new);
                 }
             }
         }
     }
     if is_same(&status, old) { old.clone() } else { status }
-}
-
-/// The strategic merge of one condition into the one of its type: the fields that it names.
-fn merge(there: &mut Value, condition: &Value) {
-    let (Some(there), Some(condition)) = (there.as_object_mut(), condition.as_object()) else { return };
-    for (field, value) in condition {
-        match value {
-            Value::Null => drop(there.remove(field)),
-            value => drop(there.insert(field.clone(), value.clone())),
-        }
-    }
 }
 
 fn is_same(a: &Map<String, Value>, b: &Map<String, Value>) -> bool {
