@@ -14,6 +14,8 @@ SYSTEM, PROBERS, PORT = "gamewarden-system", "gamewarden-probers", 9643
 # The label of nodes with a prober, as tests/install has it.
 LABEL = "gamewarden.test/prober"
 GAME = "registry.cn-hangzhou.aliyuncs.com/gs-demo/gameserver:idle"
+# What most qualities say: who is idle may go.
+ACTIONS = [{"state": True, "opsState": "WaitToBeDeleted"}, {"state": False, "opsState": "None"}]
 
 
 def run(command, stdin=None):
@@ -48,6 +50,16 @@ def until(what, done, seconds=600, every=0.5):
     return time.monotonic() - began
 
 
+def game_set(namespace, name, servers, qualities, containers, **template):
+    """A GameServerSet for `kubectl apply -f -`; `template` are further fields of its pods."""
+    pod = {"containers": containers, "terminationGracePeriodSeconds": 1, **template}
+    return json.dumps({
+        "apiVersion": "game.kruise.io/v1alpha1", "kind": "GameServerSet",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"replicas": servers, "serviceQualities": qualities, "gameServerTemplate": {"spec": pod}},
+    })
+
+
 def no_other_sets():
     others = kubectl("get", "gss", "--all-namespaces", "-o", "name").split()
     if others:
@@ -70,9 +82,14 @@ def holder(namespace, lease):
     return get("-n", namespace, "get", "lease", lease)["spec"].get("holderIdentity") or ""
 
 
-def controller():
-    """Metrics of the controller that leads."""
-    pod = holder(SYSTEM, "gamewarden-controller").rsplit("_", 1)[0]
+def leader():
+    """The pod of the controller that leads."""
+    return holder(SYSTEM, "gamewarden-controller").rsplit("_", 1)[0]
+
+
+def controller(pod=None):
+    """Metrics of this controller; or of the one that leads."""
+    pod = pod or leader()
     return numbers(kubectl("get", "--raw", f"/api/v1/namespaces/{SYSTEM}/pods/{pod}:8080/proxy/metrics"))
 
 
