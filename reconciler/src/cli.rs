@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration}
 use clap::{Parser, Subcommand};
 use futures::future::{OptionFuture, pending};
 use gamewarden_api::schedule::Hosts;
-use gamewarden_runtime::{AdminArgs, LogArgs, LogFormat, Process, RuntimeArgs, run};
+use gamewarden_runtime::{AdminArgs, LogArgs, LogFormat, Process, RuntimeArgs, Threads, run};
 use kube::{Client, client::ClientBuilder, config::InferConfigError};
 
 use crate::{
@@ -191,11 +191,11 @@ impl Cli {
         match self.role {
             Role::Controller(args) => {
                 let runtime = args.runtime.clone();
-                run(&runtime, async |process| args.run(process).await)
+                run(&runtime, Threads::EachProcessor, async |process| args.run(process).await)
             }
             Role::Prober(args) => {
                 let runtime = args.runtime.clone();
-                run(&runtime, async |process| args.run(process).await)
+                run(&runtime, Threads::One, async |process| args.run(process).await)
             }
             Role::CheckInstall(args) => {
                 // Its answer is what it prints; nobody asks it for health or metrics.
@@ -203,7 +203,7 @@ impl Cli {
                     log: LogArgs { log_level: "warn".to_owned(), log_format: LogFormat::Text },
                     admin: AdminArgs { admin_addr: SocketAddr::from(([127, 0, 0, 1], 0)) },
                 };
-                run(&runtime, async |process| args.run(process).await)
+                run(&runtime, Threads::One, async |process| args.run(process).await)
             }
         }
     }

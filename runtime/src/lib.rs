@@ -4,15 +4,17 @@
 //!
 //! ```no_run
 //! # use clap::Parser;
+//! use gamewarden_runtime::{RuntimeArgs, Threads};
+//!
 //! #[derive(Parser)]
 //! struct Cli {
 //!     #[command(flatten)]
-//!     runtime: gamewarden_runtime::RuntimeArgs,
+//!     runtime: RuntimeArgs,
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
 //!     let cli = Cli::parse();
-//!     gamewarden_runtime::run(&cli.runtime, async |process| {
+//!     gamewarden_runtime::run(&cli.runtime, Threads::EachProcessor, async |process| {
 //!         let ready = process.health.readiness("cache");
 //!         ready.set(true);
 //!         process.shutdown.started().await;
@@ -35,5 +37,5 @@ pub use admin::{Admin, AdminArgs};
 pub use health::{Health, Heartbeat, Readiness};
 pub use logging::{LogArgs, LogFormat};
 pub use metrics::Metrics;
-pub use process::{Process, RuntimeArgs, RuntimeError, run};
+pub use process::{Process, RuntimeArgs, RuntimeError, Threads, run};
 pub use shutdown::Shutdown;

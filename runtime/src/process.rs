@@ -23,6 +23,15 @@ pub struct RuntimeArgs {
     pub admin: AdminArgs,
 }
 
+/// On how many threads a process does its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Threads {
+    /// As many as there are processors.
+    EachProcessor,
+    /// One. What many small steps cost is mostly that threads wake each other for them.
+    One,
+}
+
 /// What a process' main task is given.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -77,12 +86,12 @@ pub enum RuntimeError {
 /// its one task. Returns 0 when `main` returns `Ok`; any error is logged with its causes and gives 1.
 /// The first SIGTERM or SIGINT starts the drain of [`Process::shutdown`] (it is `main`'s to return
 /// then, in bounded time), the second ends the process with 128 + its number.
-pub fn run<F, E>(args: &RuntimeArgs, main: F) -> ExitCode
+pub fn run<F, E>(args: &RuntimeArgs, threads: Threads, main: F) -> ExitCode
 where
     F: AsyncFnOnce(Process) -> Result<(), E>,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
-    match try_run(args, main) {
+    match try_run(args, threads, main) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error);
@@ -91,15 +100,18 @@ where
     }
 }
 
-fn try_run<F, E>(args: &RuntimeArgs, main: F) -> Result<(), RuntimeError>
+fn try_run<F, E>(args: &RuntimeArgs, threads: Threads, main: F) -> Result<(), RuntimeError>
 where
     F: AsyncFnOnce(Process) -> Result<(), E>,
     E: Into<Box<dyn Error + Send + Sync>>,
 {
     logging::init(&args.log)?;
     rustls::crypto::ring::default_provider().install_default().map_err(|_| RuntimeError::CryptoProvider)?;
-    let tokio =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RuntimeError::Tokio)?;
+    let mut tokio = match threads {
+        Threads::EachProcessor => tokio::runtime::Builder::new_multi_thread(),
+        Threads::One => tokio::runtime::Builder::new_current_thread(),
+    };
+    let tokio = tokio.enable_all().build().map_err(RuntimeError::Tokio)?;
     let result = tokio.block_on(async {
         let process = Process::new();
         let signals = shutdown::signals().map_err(RuntimeError::Signals)?;

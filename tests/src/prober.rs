@@ -44,6 +44,8 @@ pub struct Prober {
     pub node: String,
     /// Its pod.
     pub pod: String,
+    /// Its identity in the Lease.
+    identity: String,
     container: String,
 }
 
@@ -62,6 +64,18 @@ impl Prober {
     /// # Errors
     /// There is none.
     pub async fn of(client: &Client, node: &str) -> Result<Self> {
+        Self::other_than(client, node, "").await
+    }
+
+    /// The one that holds the node's Lease after this one: another pod, or another process in the same one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn successor(&self, client: &Client) -> Result<Self> {
+        Self::other_than(client, &self.node, &self.identity).await
+    }
+
+    async fn other_than(client: &Client, node: &str, identity: &str) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(client.clone(), NAMESPACE);
         let leases: Api<Lease> = Api::namespaced(client.clone(), NAMESPACE);
         let stays = |pod: &Pod| pod.metadata.deletion_timestamp.is_none() && container(pod).is_some();
@@ -72,12 +86,16 @@ impl Prober {
         let pod = seen.into_values().next().context("one that runs")?;
         // An earlier one that was killed may hold it yet.
         let holds = |lease: &Lease| {
-            let name = holder(lease).and_then(|identity| identity.rsplit_once('_'));
+            let name =
+                holder(lease).filter(|holder| *holder != identity).and_then(|holder| holder.rsplit_once('_'));
             name.is_some_and(|(name, _)| name == pod.name_any())
         };
-        wait::one(&leases, node, &format!("{} holds its Lease", pod.name_any()), holds).await?;
+        let lease = wait::one(&leases, node, &format!("{} holds its Lease", pod.name_any()), holds).await?;
+        let identity = holder(&lease).context("it has a holder")?.to_owned();
+        // Its container may be another one by now.
+        let pod = pods.get(&pod.name_any()).await?;
         let container = container(&pod).context("its container")?.to_owned();
-        Ok(Self { node: node.to_owned(), pod: pod.name_any(), container })
+        Ok(Self { node: node.to_owned(), pod: pod.name_any(), identity, container })
     }
 
     /// Kills it with SIGKILL.

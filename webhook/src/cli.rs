@@ -14,7 +14,7 @@ use gamewarden_certs::{
     Follower, IssueError, Served, ServedMetrics, ServerConfigError, dns_names, self_signed, server_config,
     server_config_with,
 };
-use gamewarden_runtime::{Process, RuntimeArgs};
+use gamewarden_runtime::{Process, RuntimeArgs, Threads};
 use jiff::Timestamp;
 use kube::Client;
 use kube::config::InferConfigError;
@@ -105,7 +105,9 @@ impl Cli {
             Command::Check(args) => args.run(),
             Command::Serve(args) => {
                 let runtime = args.runtime.clone();
-                gamewarden_runtime::run(&runtime, async |process| serve(args, process).await)
+                gamewarden_runtime::run(&runtime, Threads::EachProcessor, async |process| {
+                    serve(args, process).await
+                })
             }
         }
     }

@@ -19,6 +19,9 @@ use tokio::sync::Notify;
 
 use crate::feed::{Change, Feed};
 
+/// How many objects a list has at once. A page is held whole, as JSON, until it is read; there is a prober on every node.
+const PAGE: u32 = 50;
+
 /// What the watches have seen.
 #[derive(Debug)]
 pub(super) struct Stores {
@@ -61,10 +64,11 @@ pub(super) fn start(feed: &Feed, node: &str) -> Stores {
     let (servers, server_writer) = reflector::store();
     let changed = Arc::new(Notify::new());
     let claims = Claims::default();
-    let here = watcher::Config::default().labels(names::OWNER_GSS).fields(&format!("spec.nodeName={node}"));
-    let of_here = watcher::Config::default().labels(&format!("{}={node}", names::NODE_NAME));
+    let all = watcher::Config::default().page_size(PAGE);
+    let here = all.clone().labels(names::OWNER_GSS).fields(&format!("spec.nodeName={node}"));
+    let of_here = all.clone().labels(&format!("{}={node}", names::NODE_NAME));
     let tell = Arc::clone(&changed);
-    feed.spawn(watcher::Config::default(), set_writer, kept_of_set, move |_| tell.notify_waiters());
+    feed.spawn(all, set_writer, kept_of_set, move |_| tell.notify_waiters());
     let tell = Arc::clone(&changed);
     feed.spawn(here, pod_writer, kept_of_pod, move |_| tell.notify_waiters());
     let (tell, claimed) = (Arc::clone(&changed), claims.clone());

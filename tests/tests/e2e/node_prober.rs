@@ -69,9 +69,10 @@ async fn a_node_changes_hands_and_no_verdict_is_lost_or_has_its_effect_twice() -
         told(namespace, &set, prober).await?;
         alone(namespace, &set, prober).await?;
         killed(namespace, &set, prober, node).await?;
-        back(namespace, &set, node).await?;
+        let prober = back(namespace, &set, node).await?;
+        both(namespace, &set, &prober).await?;
         // Each player came and went once, seen by the prober, by the controller, or by both of them one after another.
-        for (server, flips) in [("game-0", 3), ("game-1", 1)] {
+        for (server, flips) in [("game-0", 3), ("game-1", 2)] {
             let came = format!("OpsState turn from WaitToBeDeleted to None {server}");
             let went = format!("OpsState turn from None to WaitToBeDeleted {server}");
             let mut wanted = vec![came; flips];
@@ -133,7 +134,7 @@ async fn killed(namespace: &Namespace, set: &Gss<'_>, prober: &Prober, node: &No
 }
 
 /// There is a prober again: the node is its own.
-async fn back(namespace: &Namespace, set: &Gss<'_>, node: &Node) -> Result<()> {
+async fn back(namespace: &Namespace, set: &Gss<'_>, node: &Node) -> Result<Prober> {
     let prober = Prober::put(&namespace.client, node).await?;
     let player = Player::enter(namespace, "game-0").await?;
     // Whoever probes in the moments of the hand-over: it is seen.
@@ -141,6 +142,21 @@ async fn back(namespace: &Namespace, set: &Gss<'_>, node: &Node) -> Result<()> {
     drop(player);
     set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
     ensure!(verdicts(namespace, &prober).await? >= 1.0, "the prober has seen the player go");
+    Ok(prober)
+}
+
+/// Both are killed at once in the middle of a flip, and for a while nobody probes: who comes next goes on from there.
+async fn both(namespace: &Namespace, set: &Gss<'_>, prober: &Prober) -> Result<()> {
+    let player = Player::enter(namespace, "game-1").await?;
+    set.wait_states(&[(0, IDLE), (1, "None")]).await?;
+    set.wait_seen(1).await?;
+    controller::leader(&namespace.client).await?;
+    drop(player);
+    let (killed, prober_killed) = tokio::join!(kill_leader(&namespace.client), prober.kill());
+    prober_killed?;
+    another_leads(&namespace.client, &killed?).await?;
+    prober.successor(&namespace.client).await?;
+    set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
     Ok(())
 }
 

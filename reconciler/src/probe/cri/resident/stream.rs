@@ -25,8 +25,8 @@ const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
-/// There is a connection for each container, mostly idle.
-const BUFFER: usize = 4 * 1024;
+/// There is a connection for each container, mostly idle; most answers are a line.
+const BUFFER: usize = 1024;
 /// The runtime passes output on in pieces of 32 KiB.
 const MAX_MESSAGE: usize = 256 * 1024;
 
