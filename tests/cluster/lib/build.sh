@@ -206,6 +206,7 @@ ensure_program() {
 ensure_programs() {
   local group source cached program
   for group in "${GROUPS_OF_PROGRAMS[@]}"; do
+    [ "$group" != containerd ] || [ "$RUNTIME" = containerd ] || continue
     source=$(source_of "$group")
     if [ ! -e "$source/go.mod" ]; then
       [ -n "${GO:-}" ] || ensure_go

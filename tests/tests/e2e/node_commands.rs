@@ -418,7 +418,9 @@ const FORKS: &str = "/bin/cat /dev/null && echo fine";
 
 /// Files of the container's cgroups: there is one for each hierarchy, or one for all.
 fn cgroup_files(id: &str, file: &str) -> Result<Vec<PathBuf>> {
-    let id = id.trim_start_matches("containerd://");
+    let id = id.split_once("://").map_or(id, |(_, id)| id);
+    // CRI-O's.
+    let named = format!("crio-{id}");
     let (mut folders, mut found) = (vec![PathBuf::from("/sys/fs/cgroup")], Vec::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder)? {
@@ -426,7 +428,7 @@ fn cgroup_files(id: &str, file: &str) -> Result<Vec<PathBuf>> {
             if !entry.file_type()?.is_dir() {
                 continue;
             }
-            if entry.file_name() == id {
+            if entry.file_name() == id || entry.file_name() == *named {
                 found.push(entry.path().join(file));
             }
             folders.push(entry.path());
