@@ -419,9 +419,14 @@ async fn a_runner_that_gives_up_says_so() {
 async fn what_is_no_shell_opens_no_session() {
     let folder = std::env::temp_dir();
     let lost = Session::open(Process::start(&["false"], &folder), DEADLINE).await.unwrap_err();
-    assert!(matches!(lost, Lost::Ended(_)), "{lost}");
+    assert!(matches!(lost, Lost::NotBegun { .. }), "{lost}");
+    // What runc says where the streams are its own until the command runs.
+    let says = ["sh", "-c", "read -r line; echo 'exec failed: no shell' >&2; exit 255"];
+    let lost = Session::open(Process::start(&says, &folder), DEADLINE).await.unwrap_err();
+    let Lost::NotBegun { said, .. } = &lost else { panic!("{lost}") };
+    assert_eq!(said, "exec failed: no shell\n");
     // It gives back what it is told.
     let lost =
         Session::open(Process::start(&["tail", "-f"], &folder), Duration::from_millis(50)).await.unwrap_err();
-    assert!(matches!(lost, Lost::Hung | Lost::Ended(_)), "{lost}");
+    assert!(matches!(lost, Lost::Hung | Lost::NotBegun { .. }), "{lost}");
 }
