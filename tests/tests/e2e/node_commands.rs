@@ -367,12 +367,16 @@ async fn a_daemon_that_keeps_the_streams_does_not_keep_the_answer() -> Result<()
         );
         // They are the game's, whoever has started them.
         ensure!(game.processes("sleep 4322").await? == 3);
-        // ExecSync waits for them.
+        // containerd's ExecSync waits for them.
         let answer = game.sh(&["--no-resident", "--timeout", "1"], "sleep 4322 & echo started").await?;
-        ensure!(
-            answer.outcome == "failure" && answer.text == "timed out after 1s" && answer.hanging,
-            "{answer:?}"
-        );
+        if game.id.starts_with("cri-o:") {
+            ensure!(answer.is("success", "started"), "{answer:?}");
+        } else {
+            ensure!(
+                answer.outcome == "failure" && answer.text == "timed out after 1s" && answer.hanging,
+                "{answer:?}"
+            );
+        }
         Ok(())
     })
     .await
