@@ -184,6 +184,8 @@ monitor_cgroup = "pod"
 pause_image = "$PAUSE_IMAGE"
 pause_command = "/pause"
 signature_policy = "$CONF/policy.json"
+signature_policy_dir = "/run/crio/policies"
+namespaced_auth_dir = "/run/crio/auth"
 
 [crio.network]
 network_dir = "$CONF/cni"
@@ -192,8 +194,8 @@ TOML
 }
 
 start_crio() {
-  # Nothing of what the machine has set for a CRI-O of its own.
-  start_component crio "$BIN/crio" --config "$CONF/crio.conf" --config-dir ''
+  # Nothing of what the machine has set for a CRI-O of its own. (conmon writes files to where it is started.)
+  start_component crio env --chdir=/run/crio "$BIN/crio" --config "$CONF/crio.conf" --config-dir ''
 }
 
 crio_ready() { in_node "$BIN/crio" status --socket "$(runtime_socket)" info; }
