@@ -129,6 +129,11 @@ test-matrix: ## The cluster tests on the oldest and the newest Kubernetes (build
 	@tests/toolchain
 	@tests/matrix
 
+.PHONY: test-runtimes
+test-runtimes: ## The tests of node probers on other container runtimes (builds them the first time; CRI-O if it is installed)
+	@tests/toolchain
+	@tests/matrix --runtimes
+
 .PHONY: generate
 generate: ## Write the generated files: the chart's CRDs, the runtime's bindings, the table of values in docs/install.md
 	GAMEWARDEN_GENERATE=1 cargo test --quiet -p gamewarden-api --test crds

@@ -1,7 +1,5 @@
 //! The installed controllers: who leads, its end by SIGKILL, and its sleep by SIGSTOP.
 
-use std::path::{Path, PathBuf};
-
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{
@@ -18,6 +16,9 @@ pub const NAMESPACE: &str = "gamewarden-system";
 
 /// Who it is to the API server.
 pub const USER: &str = "system:serviceaccount:gamewarden-system:gamewarden-controller";
+
+/// Where controllers run in the repository's own cluster.
+const NODE: &str = "node-0";
 
 /// Name of the lease.
 const LEASE: &str = "gamewarden-controller";
@@ -57,7 +58,7 @@ pub struct Leader {
     pub identity: String,
     /// Name of its pod.
     pub pod: String,
-    /// The runtime's id of its container.
+    /// Its container, as the pod's status names it.
     pub container: String,
 }
 
@@ -81,7 +82,7 @@ pub async fn leader(client: &Client) -> Result<Leader> {
         rest.is_some_and(|(name, _)| name == pod)
     });
     let leader = leader.with_context(|| format!("{identity} leads, which is none of the pods"))?;
-    let container = container(leader).context("the leader has no container of containerd")?;
+    let container = container(leader).context("the leader has no container")?;
     Ok(Leader { pod: leader.name_any(), container: container.to_owned(), identity })
 }
 
@@ -123,7 +124,7 @@ impl Stopped {
 
 impl Drop for Stopped {
     fn drop(&mut self) {
-        let ended = kill(&socket(), &self.leader.container, "SIGCONT").output();
+        let ended = kill(NODE, &self.leader.container, "SIGCONT").output();
         if !ended.as_ref().is_ok_and(|output| output.status.success()) {
             eprintln!("{} does not go on: {ended:?}", self.leader.identity);
         }
@@ -132,7 +133,7 @@ impl Drop for Stopped {
 
 pub(crate) fn container(pod: &Pod) -> Option<&str> {
     let mut statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-    statuses.find_map(|s| s.container_id.as_deref()?.strip_prefix("containerd://"))
+    statuses.find_map(|s| s.container_id.as_deref())
 }
 
 /// The exit code of this run of the container, once it has one.
@@ -140,26 +141,28 @@ fn ended(pod: &Pod, container: &str) -> Option<i32> {
     let statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
     let states = statuses.flat_map(|s| [&s.state, &s.last_state]).flatten();
     let mut ended = states.filter_map(|state| state.terminated.as_ref());
-    ended.find(|t| t.container_id.as_deref().is_some_and(|id| id.ends_with(container))).map(|t| t.exit_code)
+    ended.find(|t| t.container_id.as_deref() == Some(container)).map(|t| t.exit_code)
 }
 
 async fn signal(container: &str, signal: &str) -> Result<()> {
-    let output = Command::from(kill(&socket(), container, signal)).output().await.context("running ctr")?;
+    let output = Command::from(kill(NODE, container, signal)).output().await.context("running runc")?;
     if !output.status.success() {
         bail!("{signal} for {container}: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
-/// Of the containerd of node-0, where controllers run.
-fn socket() -> PathBuf {
-    cluster::folder().join("containerd.sock")
-}
-
-/// The command that sends a signal to the first process of a container of this containerd.
-pub(crate) fn kill(socket: &Path, container: &str, signal: &str) -> std::process::Command {
-    let mut command = std::process::Command::new(cluster::program("ctr"));
-    command.arg("--address").arg(socket).args(["-n", "k8s.io", "tasks", "kill", "-s", signal, container]);
+/// The command that sends a signal to the first process of a container of this node of the repository's own cluster.
+pub(crate) fn kill(node: &str, container: &str, signal: &str) -> std::process::Command {
+    // Where each runtime has runc keep what it knows.
+    let (root, id) = match container.split_once("://") {
+        Some(("cri-o", id)) => ("/run/runc", id),
+        Some((_, id)) => ("/run/containerd/runc/k8s.io", id),
+        None => ("", container),
+    };
+    let mut command = std::process::Command::new(cluster::repository().join("tests/cluster/node"));
+    command.args(["--on", node, "runc", "--root", root, "kill", id, signal]);
+    command.env("GAMEWARDEN_CLUSTER_DIR", cluster::folder());
     command
 }
 

@@ -80,7 +80,7 @@ impl Node {
         self.run("remove-node", &[]).await
     }
 
-    /// Kills its containerd and starts it again so much later; returns when it answers. Its containers run on.
+    /// Kills its container runtime and starts it again so much later; returns when it answers. Its containers run on.
     ///
     /// # Errors
     /// It does not come back.

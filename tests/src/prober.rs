@@ -103,8 +103,7 @@ impl Prober {
     /// # Errors
     /// It cannot be killed.
     pub async fn kill(&self) -> Result<()> {
-        let socket = cluster::folder().join(format!("{}.sock", self.node));
-        let output = Command::from(kill(&socket, &self.container, "SIGKILL")).output().await?;
+        let output = Command::from(kill(&self.node, &self.container, "SIGKILL")).output().await?;
         if !output.status.success() {
             bail!("SIGKILL for {}: {}", self.pod, String::from_utf8_lossy(&output.stderr));
         }

@@ -5,11 +5,15 @@
 # GROUP: a module under build/. Programs of a group: "name=package".
 GROUPS_OF_PROGRAMS=(pause containerd cni kubernetes helm)
 
+# Its major version is part of the path from 2 on.
+CONTAINERD_MODULE=github.com/containerd/containerd
+case $CONTAINERD_VERSION in 1.*) ;; *) CONTAINERD_MODULE+=/v2 ;; esac
+
 programs_of() {
   case $1 in
     pause) echo pause=. ;;
     containerd)
-      local cmd=github.com/containerd/containerd/v2/cmd
+      local cmd=$CONTAINERD_MODULE/cmd
       echo "containerd=$cmd/containerd containerd-shim-runc-v2=$cmd/containerd-shim-runc-v2" \
         "ctr=$cmd/ctr"
       ;;
@@ -45,8 +49,7 @@ link_flags() {
         "gitMajor=${K8S_VERSION%%.*}" "gitMinor=${minor%%.*}" gitTreeState=clean
       ;;
     containerd)
-      printf ' -X github.com/containerd/containerd/v2/version.Version=%s' \
-        "$(pinned "$source" github.com/containerd/containerd/v2)"
+      printf ' -X %s/version.Version=v%s' "$CONTAINERD_MODULE" "$CONTAINERD_VERSION"
       ;;
     helm)
       printf ' -X helm.sh/helm/v4/internal/version.version=%s' \
@@ -78,47 +81,76 @@ under_lock() {
   exec {fd}>&-
 }
 
-# ---- another Kubernetes version than the pinned one ------------------------------
+# ---- another Kubernetes or containerd than the pinned one --------------------------
 
-# Is K8S_VERSION another one than build/kubernetes pins?
-derived() {
-  [ "$(pinned "$CLUSTER_SRC/build/kubernetes" k8s.io/kubernetes)" != "v$K8S_VERSION" ]
+# chosen GROUP: the module whose version can be chosen, and that version.
+chosen() {
+  case $1 in
+    kubernetes) echo "k8s.io/kubernetes v$K8S_VERSION" ;;
+    containerd) echo "$CONTAINERD_MODULE v$CONTAINERD_VERSION" ;;
+    *) return 1 ;;
+  esac
 }
 
-DERIVED_SOURCE=$CACHE/modules/kubernetes-$K8S_VERSION
+# Is the chosen version another one than build/GROUP pins?
+derived() {
+  local module version
+  read -r module version < <(chosen "$1") &&
+    [ "$(pinned "$CLUSTER_SRC/build/$1" "$module")" != "$version" ]
+}
 
 # Where the sources of GROUP's module are.
 source_of() {
-  if [ "$1" = kubernetes ] && derived; then
-    echo "$DERIVED_SOURCE"
+  local module version
+  if derived "$1"; then
+    read -r module version < <(chosen "$1")
+    echo "$CACHE/modules/$1-${version#v}"
   else
     echo "$CLUSTER_SRC/build/$1"
   fi
 }
 
-# A go.mod for K8S_VERSION, made of what that version's own go.mod says: its Go, its etcd, and
-# its staging modules (1.36 has others than 1.33), which are published as v0.MINOR.PATCH.
-# Sums come from Go's checksum database this once.
-derive_kubernetes() {
-  local from=$CLUSTER_SRC/build/kubernetes into=$1 theirs
+# What the go.mod of GROUP says besides its Go and what is chosen, made of what the chosen version's own go.mod says.
+more_of_go_mod() {
+  local group=$1 theirs=$2
+  case $group in
+    kubernetes)
+      # Its etcd, and its staging modules (1.36 has others than 1.33), which are published as v0.MINOR.PATCH.
+      sed -n 's|^[[:space:]]*\(go.etcd.io/etcd/server/v3 v[^ ]*\).*|require \1|p' "$theirs"
+      printf '\nreplace (\n'
+      sed -n "s|^[[:space:]]*\(replace \)\?\([^ ]*\) => ./staging/src/.*|\t\2 => \2 v0.${K8S_VERSION#1.}|p" \
+        "$theirs"
+      echo ')'
+      ;;
+    containerd)
+      # Go heeds these in the main module alone. (What replaces by a folder is no matter here: it is published, too.)
+      awk '/^(replace|exclude) / { printf "\n"; on = 1; block = /\($/ }
+        on && !/ => \.\.?\// { print }
+        on && (!block || /^\)/) { on = 0 }' "$theirs"
+      ;;
+  esac
+}
+
+# A go.mod for the version that is chosen of GROUP. Sums come from Go's checksum database this once.
+derive() {
+  local group=$1 into=$2 module version theirs
   [ ! -e "$into/go.sum" ] || return 0
+  read -r module version < <(chosen "$group")
   rm -rf "$into.new"
   mkdir -p "$into.new"
-  cp -r "$from/." "$into.new"
+  cp -r "$CLUSTER_SRC/build/$group/." "$into.new"
   cd "$into.new"
   rm go.mod go.sum
+  [ "$group" != containerd ] || sed -i "s|github.com/containerd/containerd/v2/|$CONTAINERD_MODULE/|" tools.go
   # Outside any module, so that only the path is asked for.
-  theirs=$(cd / && GO111MODULE=on go_build mod download -json "k8s.io/kubernetes@v$K8S_VERSION" |
+  theirs=$(cd / && GO111MODULE=on go_build mod download -json "$module@$version" |
     sed -n 's/^[[:space:]]*"GoMod": "\(.*\)",*$/\1/p')
-  [ -r "$theirs" ] || { echo "the module proxy does not serve k8s.io/kubernetes v$K8S_VERSION" && return 1; }
+  [ -r "$theirs" ] || { echo "the module proxy does not serve $module $version" && return 1; }
   {
-    echo 'module gamewarden.dev/tests/cluster/kubernetes'
+    echo "module gamewarden.dev/tests/cluster/$group"
     sed -n 's/^go /\n&/p' "$theirs"
-    sed -n 's|^[[:space:]]*\(go.etcd.io/etcd/server/v3 v[^ ]*\).*|\nrequire \1|p' "$theirs"
-    printf 'require k8s.io/kubernetes v%s\n\nreplace (\n' "$K8S_VERSION"
-    sed -n "s|^[[:space:]]*\(replace \)\?\([^ ]*\) => ./staging/src/.*|\t\2 => \2 v0.${K8S_VERSION#1.}|p" \
-      "$theirs"
-    echo ')'
+    printf '\nrequire %s %s\n' "$module" "$version"
+    more_of_go_mod "$group" "$theirs"
   } >go.mod
   go_build mod tidy
   rm -rf "$into"
@@ -133,7 +165,6 @@ cache_of() {
   local group=$1 source=$2 key
   key=$(
     {
-      # (The flags below say which Kubernetes: the other groups are the same for each.)
       echo "2 $(programs_of "$group" | tr '\n' ' ')"
       link_flags "$group" "$source"
       build_tags "$group"
@@ -175,11 +206,12 @@ ensure_program() {
 ensure_programs() {
   local group source cached program
   for group in "${GROUPS_OF_PROGRAMS[@]}"; do
+    [ "$group" != containerd ] || [ "$RUNTIME" = containerd ] || continue
     source=$(source_of "$group")
     if [ ! -e "$source/go.mod" ]; then
       [ -n "${GO:-}" ] || ensure_go
-      step "$LOGS/build.log" "resolving Kubernetes $K8S_VERSION" \
-        under_lock "$CACHE/$group.lock" derive_kubernetes "$source"
+      step "$LOGS/build.log" "resolving ${source##*/}" \
+        under_lock "$CACHE/$group.lock" derive "$group" "$source"
     fi
     cached=$(cache_of "$group" "$source")
     for program in $(programs_of "$group"); do

@@ -22,6 +22,9 @@ BIN=$DIR/bin
 LOGS=$DIR/logs
 STATE=$DIR/state
 KUBECONFIG_FILE=$DIR/kubeconfig
+# The container runtime that a cluster runs is the one that `up` has put into its bin/.
+RUNTIME=containerd
+[ ! -e "$BIN/crio" ] || RUNTIME=crio
 CACHE=$(realpath -m "${GAMEWARDEN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gamewarden}")
 
 # What the configuration files, mount tables and unix sockets below can all carry.

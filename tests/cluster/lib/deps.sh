@@ -49,15 +49,16 @@ at_least() {
   [ -n "$1" ] && [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]
 }
 
-# The highest `go` line among our modules. What another Kubernetes asks for is not known before
-# it is resolved: GO_VERSION then, which is chosen to build any.
+# The highest `go` line among our modules. What another Kubernetes or containerd asks for is not known
+# before it is resolved: GO_VERSION then, which is chosen to build any.
 go_needed() {
-  local derived=()
-  if derived; then
-    [ -e "$DERIVED_SOURCE/go.mod" ] || { echo "$GO_VERSION" && return; }
-    derived=("$DERIVED_SOURCE/go.mod")
-  fi
-  sed -n 's/^go //p' "$CLUSTER_SRC"/build/*/go.mod "${derived[@]}" | sort -V | tail -n 1
+  local group source mods=()
+  for group in "${GROUPS_OF_PROGRAMS[@]}"; do
+    source=$(source_of "$group")
+    [ -e "$source/go.mod" ] || { echo "$GO_VERSION" && return; }
+    mods+=("$source/go.mod")
+  done
+  sed -n 's/^go //p' "${mods[@]}" | sort -V | tail -n 1
 }
 
 any_go() {

@@ -1,30 +1,25 @@
 # shellcheck shell=bash
-# Images without a registry: made from a folder, imported into containerd.
+# Images without a registry: made from a folder, imported into the container runtime.
 
 # A name with a registry host that nothing resolves: were the image ever missing, the
 # kubelet's pull fails at once and says which image it was.
 PAUSE_IMAGE=registry.gamewarden.test/pause:1
 
-# images_of SOCKET COMMAND...: in the namespace of containerd where the kubelet looks.
-images_of() {
-  local socket=$1
-  shift
-  "$BIN/ctr" --address "$socket" --namespace k8s.io images "$@"
-}
-
 # import_image OCI_TAR: into the node.
-import_image() { images_of "$SOCKET" import "$1"; }
+import_image() { "${RUNTIME}_import" "$1"; }
 
-# All that node 0 has, into the node. Through a file: from a pipe that is slow to begin, ctr
-# now and then takes nothing ("unrecognized image format").
-copy_images() {
-  local names file=$NODE_STATE/images.tar
-  # By name; by digest they are the same ones once more.
-  names=$(images_of "$DIR/containerd.sock" ls --quiet | grep -v '^sha256:\|@sha256:') &&
-    # shellcheck disable=SC2086 # one word each
-    images_of "$DIR/containerd.sock" export "$file" $names && images_of "$SOCKET" import "$file" &&
-    rm "$file"
+# image_in OCI_TAR name|digest: of the only one in there.
+image_in() {
+  tar -xOf "$1" index.json | python3 -c 'import json, sys
+[image] = json.load(sys.stdin)["manifests"]
+print({"name": image["annotations"]["io.containerd.image.name"], "digest": image["digest"]}[sys.argv[1]])' "$2"
 }
+
+# has_image NAME DIGEST
+has_image() { [ "$("${RUNTIME}_digest" "$1" 2>/dev/null)" = "$2" ]; }
+
+# All that node 0 has, into the node.
+copy_images() { "${RUNTIME}_copy_images" "$NODE_STATE/images.tar"; }
 
 # The sandbox of every pod, from the program that is the node's init as well.
 make_pause_image() {

@@ -125,7 +125,7 @@ components_alive() {
   [ "$NODE" != 0 ] ||
     control_plane=(etcd kube-apiserver kube-controller-manager kube-scheduler)
   running=$(components)
-  for name in "${control_plane[@]}" containerd kubelet kube-proxy; do
+  for name in "${control_plane[@]}" "$RUNTIME" kubelet kube-proxy; do
     component_alive "$name" "$running" || return 1
   done
 }

@@ -1,73 +1,6 @@
 # shellcheck shell=bash
-# containerd, the kubelet and kube-proxy. Paths are the usual ones of a node: the mount
+# The kubelet and kube-proxy. Paths are the usual ones of a node: the mount
 # namespace puts them into the cluster's folder (see node-init).
-
-start_containerd() {
-  local snapshotter=overlayfs
-  # An overlay cannot lie on another one (a checkout inside a container).
-  [ "$(stat -f -c %T "$STATE")" != overlayfs ] || snapshotter=native
-  cat >"$CONF/containerd.toml" <<TOML
-version = 3
-root = "/var/lib/containerd"
-state = "/run/containerd"
-
-# A plugin that makes /opt/containerd on the machine.
-disabled_plugins = ["io.containerd.internal.v1.opt"]
-
-[grpc]
-  address = "/run/containerd/containerd.sock"
-
-[plugins.'io.containerd.cri.v1.images']
-  snapshotter = "$snapshotter"
-
-[plugins.'io.containerd.cri.v1.images'.pinned_images]
-  sandbox = "$PAUSE_IMAGE"
-
-[plugins.'io.containerd.cri.v1.runtime']
-  # Pods get a negative score, which needs CAP_SYS_RESOURCE; a machine without it gets as
-  # near as it may, instead of no sandbox at all.
-  restrict_oom_score_adj = true
-  netns_mounts_under_state_dir = true
-  # By default every shim is asked every second what it has used, which takes more than a core at 250 pods. Nobody reads it here.
-  stats_collect_period = "1m"
-
-[plugins.'io.containerd.cri.v1.runtime'.cni]
-  bin_dirs = ["$BIN/cni"]
-  conf_dir = "$CONF/cni"
-
-[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
-  runtime_type = "io.containerd.runc.v2"
-TOML
-  # ptp rather than bridge: traffic between pods is then routed, and Service addresses
-  # work without br_netfilter, a module that the host would have to load.
-  mkdir -p "$CONF/cni"
-  cat >"$CONF/cni/10-pods.conflist" <<JSON
-{
-  "cniVersion": "1.0.0",
-  "name": "pods",
-  "plugins": [
-    {
-      "type": "ptp",
-      "ipMasq": false,
-      "ipam": {
-        "type": "host-local",
-        "dataDir": "/var/lib/cni/networks",
-        "ranges": [[{"subnet": "$POD_CIDR", "gateway": "$POD_GATEWAY"}]],
-        "routes": [{"dst": "0.0.0.0/0"}]
-      }
-    },
-    {"type": "portmap", "capabilities": {"portMappings": true}}
-  ]
-}
-JSON
-  start_component containerd "$BIN/containerd" --config "$CONF/containerd.toml"
-}
-
-link_socket() {
-  ln -sfn "${NODE_STATE#"$DIR"/}/run/containerd/containerd.sock" "$SOCKET"
-}
-
-containerd_ready() { "$BIN/ctr" --address "$SOCKET" version; }
 
 # start_kubelet [TAINT]: one as in a Node's spec. It is there from the beginning, so that
 # nothing slips in before.
@@ -75,7 +8,7 @@ start_kubelet() {
   cat >"$CONF/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
+containerRuntimeEndpoint: unix://$(runtime_socket)
 authentication:
   anonymous: {enabled: false}
   webhook: {enabled: true}

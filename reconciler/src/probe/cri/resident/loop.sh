@@ -144,12 +144,13 @@ __gw_run() {
   done
   __gw_runner
   __gw_kill 9
-  # The runner may be about to start what it was told last, so it is watched until it is gone. (Not for ever: what the
-  # system cannot kill now dies when it can. Nor does it wait here for somebody who reads what it says.)
+  # The runner may be about to start what it was told last, so it is watched until it is gone. From now on it ends by itself:
+  # that is no reason to kill what its commands have left behind. (Not for ever: what the system cannot kill now dies when
+  # it can. Nor does it wait here for somebody who reads what it says.)
   exec >&-
   __gw_x=0 __gw_y=0
   while [ $__gw_x -lt 5000 ] && [ $__gw_y -lt 20 ] && __gw_runs; do
-    __gw_kill 9 && __gw_y=$((__gw_y + 1))
+    __gw_child "$__gw_r" "" && __gw_kill 9 && __gw_y=$((__gw_y + 1))
     __gw_x=$((__gw_x + 1))
   done
   __gw_runs && kill -9 "$__gw_r"

@@ -121,8 +121,14 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) async fn each() -> Vec<Self> {
+        Self::each_by(&[]).await
+    }
+
+    /// Each started by this command.
+    pub(super) async fn each_by(starter: &[&'static str]) -> Vec<Self> {
         let mut each = Vec::new();
         for shell in shells() {
+            let shell = [starter, &shell].concat();
             let folder = std::env::temp_dir().join(format!("gamewarden-loop-{:x}", fastrand::u64(..)));
             std::fs::create_dir_all(&folder).unwrap();
             let session = Session::open(Process::start(&shell, &folder), DEADLINE).await.unwrap();

@@ -263,6 +263,31 @@ async fn a_daemon_that_keeps_the_streams_does_not_keep_the_answer() {
 }
 
 #[tokio::test]
+async fn a_daemon_outlives_its_session() {
+    // On one processor the shell's processes wait for each other in ever other places.
+    let processor = one_processor();
+    for _ in 0..5 {
+        for mut fixture in Fixture::each_by(&["taskset", "-c", processor]).await {
+            let daemon = fixture.daemon("sleep 1000 &").await;
+            let shell = fixture.session.pipe().child.id().unwrap().to_string();
+            // As the CRI has it, the other streams stay open for the daemon.
+            let streams = fixture.session.hang_up();
+            all_end(&[shell]).await;
+            assert!(lives(&daemon), "{:?}", fixture.shell);
+            end(&daemon);
+            drop(streams);
+        }
+    }
+}
+
+/// The number of a processor that may be used.
+fn one_processor() -> &'static str {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+    allowed.trim().split([',', '-']).next().unwrap().to_owned().leak()
+}
+
+#[tokio::test]
 async fn a_session_into_which_a_daemon_writes_is_not_used_again() {
     for mut fixture in Fixture::each().await {
         let code = "(until [ -e go ]; do sleep 0.01; done; echo late; echo written >done) & echo started";
@@ -394,9 +419,14 @@ async fn a_runner_that_gives_up_says_so() {
 async fn what_is_no_shell_opens_no_session() {
     let folder = std::env::temp_dir();
     let lost = Session::open(Process::start(&["false"], &folder), DEADLINE).await.unwrap_err();
-    assert!(matches!(lost, Lost::Ended(_)), "{lost}");
+    assert!(matches!(lost, Lost::NotBegun { .. }), "{lost}");
+    // What runc says where the streams are its own until the command runs.
+    let says = ["sh", "-c", "read -r line; echo 'exec failed: no shell' >&2; exit 255"];
+    let lost = Session::open(Process::start(&says, &folder), DEADLINE).await.unwrap_err();
+    let Lost::NotBegun { said, .. } = &lost else { panic!("{lost}") };
+    assert_eq!(said, "exec failed: no shell\n");
     // It gives back what it is told.
     let lost =
         Session::open(Process::start(&["tail", "-f"], &folder), Duration::from_millis(50)).await.unwrap_err();
-    assert!(matches!(lost, Lost::Hung | Lost::Ended(_)), "{lost}");
+    assert!(matches!(lost, Lost::Hung | Lost::NotBegun { .. }), "{lost}");
 }

@@ -218,7 +218,7 @@ async fn open(runtime: &Runtime, id: &str) -> Result<Session<Stream>, NoSession>
     let stream = Stream::open(runtime, id, script::session()).await;
     let stream = stream.map_err(|error| NoSession::Other(error.to_string()))?;
     Session::open(stream, OPEN).await.map_err(|lost| match lost {
-        Lost::Ended(end) if stream::is_no_shell(&end) => NoSession::Shell,
+        Lost::NotBegun { end, said } if stream::is_no_shell(&end, &said) => NoSession::Shell,
         lost => NoSession::Other(lost.to_string()),
     })
 }

@@ -87,6 +87,12 @@ impl Output {
         self.kept
     }
 
+    /// The beginning of all that was printed where no mark will come any more.
+    pub(super) fn into_all(mut self) -> Vec<u8> {
+        self.keep(self.pending.len());
+        self.kept
+    }
+
     /// Takes so many of the pending bytes for output.
     fn keep(&mut self, bytes: usize) {
         let room = KEPT - self.kept.len();

@@ -53,6 +53,14 @@ pub(super) enum Lost {
     /// Its shell has ended, or the way to it.
     #[error(transparent)]
     Ended(#[from] End),
+    /// Its shell has ended, or the way to it, before it has answered for the first time.
+    #[error("{end}")]
+    NotBegun {
+        /// How.
+        end: End,
+        /// The beginning of what it has printed to stderr, or the runtime in its place.
+        said: String,
+    },
     /// It is out of step.
     #[error(transparent)]
     Garbled(NoCode),
@@ -102,11 +110,15 @@ impl<P: Pipe> Session<P> {
         let mark = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
         let mut session = Self { pipe, mark, known: Vec::new(), oldest: 0, spent: false };
         let first = script::first(&session.mark);
-        match timeout(limit, session.say(first)).await {
-            Ok(Ok(Ran::Exited { code: 0, .. })) => Ok(session),
-            Ok(Ok(_)) => Err(Lost::Hung),
+        let mut outputs = session.outputs();
+        match timeout(limit, session.say_into(first, &mut outputs)).await {
+            Ok(Ok(())) if outputs[0].exit_code() == Some(0) => Ok(session),
+            Ok(Err(Lost::Ended(end))) => {
+                let [_, stderr] = outputs;
+                Err(Lost::NotBegun { end, said: String::from_utf8_lossy(&stderr.into_all()).into_owned() })
+            }
             Ok(Err(lost)) => Err(lost),
-            Err(_) => Err(Lost::Hung),
+            Ok(Ok(())) | Err(_) => Err(Lost::Hung),
         }
     }
 
@@ -145,7 +157,7 @@ impl<P: Pipe> Session<P> {
                 self.spent = true;
                 Ok(Ran::Stuck)
             }
-            Err(lost @ (Lost::Ended(_) | Lost::Occupied)) => Err(lost),
+            Err(lost @ (Lost::Ended(_) | Lost::NotBegun { .. } | Lost::Occupied)) => Err(lost),
         }
     }
 
@@ -183,11 +195,16 @@ impl<P: Pipe> Session<P> {
     }
 
     /// Tells the shell something that ends as a command does.
+    #[cfg(test)]
     pub(super) async fn say(&mut self, text: String) -> Result<Ran, Lost> {
         let mut outputs = self.outputs();
-        self.pipe.send(text).await?;
-        self.read(&mut outputs).await?;
+        self.say_into(text, &mut outputs).await?;
         Ok(self.ran(outputs))
+    }
+
+    async fn say_into(&mut self, text: String, outputs: &mut [Output; 2]) -> Result<(), Lost> {
+        self.pipe.send(text).await?;
+        self.read(outputs).await
     }
 
     fn outputs(&self) -> [Output; 2] {

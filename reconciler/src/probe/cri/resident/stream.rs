@@ -172,13 +172,18 @@ fn reported(data: &Bytes) -> End {
 /// had just now.)
 const NOT_STARTED: [&str; 2] = ["126", "127"];
 
-/// Whether a shell that ended before it has said anything was never there: either the runtime says so (containerd),
-/// or runc, with an exit code of its own (CRI-O). With another code there was one, and something has ended it: there may be
-/// no memory for it now, say.
-pub(super) fn is_no_shell(end: &End) -> bool {
+/// Whether a shell that ended before it has answered was never there: either the runtime says so (containerd), or runc, by
+/// an exit code of its own or on stderr, in the shell's place (CRI-O). With another code there was one, and something has
+/// ended it: there may be no memory for it now, say.
+pub(super) fn is_no_shell(end: &End, said: &str) -> bool {
     let End::Reported(status) = end else { return false };
+    // Its log has the quotes escaped.
+    let said = said.replace("\\\"", "\"");
     exit_code(status).is_some_and(|code| NOT_STARTED.contains(&code))
-        || status.message.as_deref().is_some_and(|message| exec_status::cannot_run(message).is_some())
+        || [status.message.as_deref(), Some(said.as_str())]
+            .into_iter()
+            .flatten()
+            .any(|message| exec_status::cannot_run(message).is_some())
 }
 
 /// The exit code that the runtime reports, as it writes it.
@@ -237,9 +242,9 @@ mod tests {
                 message: Some(message.to_owned()),
                 ..Status::default()
             };
-            assert_eq!(is_no_shell(&End::Reported(Box::new(status))), expected, "{message}");
+            assert_eq!(is_no_shell(&End::Reported(Box::new(status)), ""), expected, "{message}");
         }
-        assert!(!is_no_shell(&closed()));
+        assert!(!is_no_shell(&closed(), ""));
         for (code, expected) in [
             ("126", true),
             ("127", true),
@@ -249,12 +254,32 @@ mod tests {
             ("137", false),
             ("143", false),
         ] {
-            let status = serde_json::from_value(serde_json::json!({
-                "status": "Failure", "reason": "NonZeroExitCode",
-                "message": format!("command terminated with non-zero exit code: exit status {code}"),
-                "details": {"causes": [{"reason": "ExitCode", "message": code}]},
-            }));
-            assert_eq!(is_no_shell(&End::Reported(Box::new(status.unwrap()))), expected, "{code}");
+            assert_eq!(is_no_shell(&ended_with(code), ""), expected, "{code}");
         }
+        // CRI-O with runc 1.1: what it says is all that tells.
+        for (said, expected) in [
+            (
+                "time=\"2026-11-28T15:39:14Z\" level=error msg=\"exec failed: unable to start container process: exec: \
+                 \\\"sh\\\": executable file not found in $PATH\"\n",
+                true,
+            ),
+            (
+                "time=\"2026-11-28T15:39:14Z\" level=error msg=\"exec failed: unable to start container process: read \
+                 init-p: connection reset by peer\"\n",
+                false,
+            ),
+            ("", false),
+        ] {
+            assert_eq!(is_no_shell(&ended_with("255"), said), expected, "{said}");
+        }
+    }
+
+    fn ended_with(code: &str) -> End {
+        let status = serde_json::from_value(serde_json::json!({
+            "status": "Failure", "reason": "NonZeroExitCode",
+            "message": format!("command terminated with non-zero exit code: exit status {code}"),
+            "details": {"causes": [{"reason": "ExitCode", "message": code}]},
+        }));
+        End::Reported(Box::new(status.unwrap()))
     }
 }
