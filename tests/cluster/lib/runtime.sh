@@ -134,11 +134,18 @@ ctr_images() {
   "$BIN/ctr" --address "$socket" --namespace k8s.io images "$@" 2> >(grep -v 'msg="DEPRECATION' >&2)
 }
 
-containerd_import() { ctr_images "$SOCKET" import "$1"; }
+# On a busy machine ctr now and then takes a good archive for none ("unrecognized image format"); the next time it does not.
+containerd_import() {
+  local _
+  for _ in 1 2 3; do
+    ctr_images "$SOCKET" import "$1" && return
+  done
+  return 1
+}
 
 containerd_digest() { ctr_images "$SOCKET" ls "name==$1" | awk 'NR == 2 { print $3 }'; }
 
-# Through a file: from a pipe that is slow to begin, ctr now and then takes nothing ("unrecognized image format").
+# Through a file: a pipe cannot be read a second time.
 containerd_copy_images() {
   local names file=$1
   # By name; by digest they are the same ones once more.
