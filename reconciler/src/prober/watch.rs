@@ -1,9 +1,6 @@
 //! What the prober of a node watches: the node's pods and GameServers, and all sets, as far as it looks at them.
 
-use std::{
-    convert::identity,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::channel::mpsc;
 use gamewarden_api::{
@@ -72,7 +69,7 @@ pub(super) fn start(feed: &Feed, node: &str) -> Stores {
     let tell = Arc::clone(&changed);
     feed.spawn(here, pod_writer, kept_of_pod, move |_| tell.notify_waiters());
     let (tell, claimed) = (Arc::clone(&changed), claims.clone());
-    feed.spawn(of_here, server_writer, identity, move |change| {
+    feed.spawn(of_here, server_writer, kept_of_server, move |change| {
         if let Change::Applied(server) = change
             && Claim::any(server).is_some_and(|claim| claim.phase == Phase::Claimed)
         {
@@ -91,8 +88,23 @@ fn kept_of_set(mut set: GameServerSet) -> GameServerSet {
     set
 }
 
+/// A GameServer without the copy of its pod's status, which is the larger part of it and the controller's alone.
+fn kept_of_server(mut server: GameServer) -> GameServer {
+    if let Some(status) = &mut server.status {
+        status.pod_status = Default::default();
+    }
+    server
+}
+
 /// A pod without what is large in it and says nothing about probes.
 fn kept_of_pod(mut pod: Pod) -> Pod {
+    let status = pod.status.iter_mut();
+    let statuses = status.flat_map(|s| [&mut s.container_statuses, &mut s.init_container_statuses]);
+    for container in statuses.flat_map(|statuses| statuses.iter_mut().flatten()) {
+        container.allocated_resources = None;
+        container.resources = None;
+        container.volume_mounts = None;
+    }
     if let Some(spec) = &mut pod.spec {
         spec.volumes = None;
         spec.affinity = None;
