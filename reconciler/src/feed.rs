@@ -111,8 +111,8 @@ impl Feed {
             let mut stream = std::pin::pin!(stream);
             while let Some(event) = stream.next().await {
                 match &event {
-                    // Each try begins so.
-                    Ok(Event::Init) => {}
+                    // Each try begins so, and a list may fail at any of its pages.
+                    Ok(Event::Init | Event::InitApply(_)) => {}
                     Ok(_) => hearing.heard(&K::kind(&())),
                     Err(_) => hearing.failed(&K::kind(&()), Instant::now()),
                 }
