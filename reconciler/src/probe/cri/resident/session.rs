@@ -151,6 +151,12 @@ impl<P: Pipe> Session<P> {
             }
             () = limit => {}
         }
+        // Where this process had no time, both may have come meanwhile. (Not by an order of the two: one that prints without
+        // end would keep the limit from being looked at.)
+        if let Ok(read) = timeout(Duration::ZERO, self.read(&mut outputs)).await {
+            read?;
+            return Ok(self.ran(outputs));
+        }
         match timeout(GRACE * 2, self.kill(&mut outputs)).await.unwrap_or(Err(Lost::Hung)) {
             Ok(()) => Ok(Ran::TimedOut),
             Err(Lost::Hung | Lost::Garbled(_)) => {
@@ -243,5 +249,46 @@ impl<P: Pipe> Session<P> {
         self.known[number] = command.to_vec();
         self.oldest = (number + 1) % KNOWN;
         number
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, future::ready};
+
+    use super::*;
+
+    /// A shell whose commands have ended as soon as they are known of.
+    #[derive(Default)]
+    struct Instant {
+        mark: String,
+        events: VecDeque<Event>,
+    }
+
+    impl Pipe for Instant {
+        async fn send(&mut self, text: String) -> Result<(), End> {
+            if self.mark.is_empty() {
+                self.mark = text.lines().rev().nth(1).unwrap().to_owned();
+            }
+            let line = Bytes::from(format!("\n{} 0\n", self.mark));
+            self.events.extend([Event::Stdout(line.clone()), Event::Stderr(line)]);
+            Ok(())
+        }
+
+        async fn next(&mut self) -> Event {
+            match self.events.pop_front() {
+                Some(event) => event,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_has_come_is_heard_although_the_time_is_over() {
+        let mut session = Session::open(Instant::default(), GRACE).await.unwrap();
+        for _ in 0..100 {
+            let ran = session.run(&["idle".to_owned()], ready(())).await.unwrap();
+            assert!(matches!(ran, Ran::Exited { code: 0, .. }), "{ran:?}");
+        }
     }
 }
