@@ -4,20 +4,30 @@
 
 # The one that CONTAINER_RUNTIME says is that of the next start.
 choose_runtime() {
-  local name path
+  local name
   RUNTIME=$CONTAINER_RUNTIME
   case $RUNTIME in
-    containerd) rm -f "$BIN"/{crio,pinns} ;;
+    containerd) ;;
     crio)
       # They come with CRI-O's packages; conmon and skopeo are Debian's.
       for name in crio pinns; do
-        path=$(command -v "$name") || die "CONTAINER_RUNTIME=crio needs $name in the PATH: CRI-O is not built here"
-        cmp -s "$path" "$BIN/$name" || cp --remove-destination "$path" "$BIN/$name"
+        command -v "$name" >/dev/null || die "CONTAINER_RUNTIME=crio needs $name in the PATH: CRI-O is not built here"
       done
       DEPENDENCIES+=(conmon:conmon skopeo:skopeo)
       ;;
     *) die "CONTAINER_RUNTIME is $RUNTIME; it can be containerd or crio" ;;
   esac
+}
+
+# It is the one that runs from now on, for all who ask (see common.sh). Nothing runs when this is called.
+note_runtime() {
+  local name path
+  rm -f "$BIN"/{crio,pinns}
+  [ "$RUNTIME" = crio ] || return 0
+  for name in crio pinns; do
+    path=$(command -v "$name")
+    cp "$path" "$BIN/$name"
+  done
 }
 
 # Where it listens, in a node.
