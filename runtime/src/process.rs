@@ -118,7 +118,7 @@ where
         let shutdown = process.shutdown.clone();
         tokio::spawn(async move {
             if let Some(code) = shutdown.follow(signals).await {
-                // Whatever hangs, this ends it.
+                // Whatever waits, this ends it.
                 std::process::exit(code.into());
             }
         });

@@ -48,8 +48,8 @@ impl Leadership {
         Self { elector, held }
     }
 
-    /// Does `work` while the lease is renewed beside it, on a task of its own (so that busy work
-    /// delays no renewal), and gives the lease back when `work` is done. A failure to give it back is
+    /// Does `work` while the lease is renewed beside it, on a task of its own (so that work which
+    /// waits delays no renewal), and gives the lease back when `work` is done. A failure to give it back is
     /// logged: it then expires.
     ///
     /// # Errors

@@ -145,15 +145,14 @@ async fn back(namespace: &Namespace, set: &Gss<'_>, node: &Node) -> Result<Probe
     Ok(prober)
 }
 
-/// Both are killed at once in the middle of a flip, and for a while nobody probes: who comes next goes on from there.
+/// Both are killed at once, and what happens while nobody probes is seen by who comes next.
 async fn both(namespace: &Namespace, set: &Gss<'_>, prober: &Prober) -> Result<()> {
     let player = Player::enter(namespace, "game-1").await?;
     set.wait_states(&[(0, IDLE), (1, "None")]).await?;
     set.wait_seen(1).await?;
-    controller::leader(&namespace.client).await?;
-    drop(player);
     let (killed, prober_killed) = tokio::join!(kill_leader(&namespace.client), prober.kill());
     prober_killed?;
+    drop(player);
     another_leads(&namespace.client, &killed?).await?;
     prober.successor(&namespace.client).await?;
     set.wait_states(&[(0, IDLE), (1, IDLE)]).await?;
