@@ -157,19 +157,15 @@ impl<P: Pipe> Session<P> {
             read?;
             return Ok(self.ran(outputs));
         }
-        match timeout(GRACE * 2, self.kill(&mut outputs)).await.unwrap_or(Err(Lost::Hung)) {
+        let killed = self.say_into(script::KILL.to_owned(), &mut outputs);
+        match timeout(GRACE * 2, killed).await.unwrap_or(Err(Lost::Hung)) {
             Ok(()) => Ok(Ran::TimedOut),
             Err(Lost::Hung | Lost::Garbled(_)) => {
                 self.spent = true;
                 Ok(Ran::Stuck)
             }
-            Err(lost @ (Lost::Ended(_) | Lost::NotBegun { .. } | Lost::Occupied)) => Err(lost),
+            Err(lost) => Err(lost),
         }
-    }
-
-    async fn kill(&mut self, outputs: &mut [Output; 2]) -> Result<(), Lost> {
-        self.pipe.send(script::KILL.to_owned()).await?;
-        self.read(outputs).await
     }
 
     /// Whether it has said nothing since the last command ended, and lives as far as is known.
@@ -260,12 +256,12 @@ mod tests {
 
     /// A shell whose commands have ended as soon as they are known of.
     #[derive(Default)]
-    struct Instant {
+    struct AtOnce {
         mark: String,
         events: VecDeque<Event>,
     }
 
-    impl Pipe for Instant {
+    impl Pipe for AtOnce {
         async fn send(&mut self, text: String) -> Result<(), End> {
             if self.mark.is_empty() {
                 self.mark = text.lines().rev().nth(1).unwrap().to_owned();
@@ -285,7 +281,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_has_come_is_heard_although_the_time_is_over() {
-        let mut session = Session::open(Instant::default(), GRACE).await.unwrap();
+        let mut session = Session::open(AtOnce::default(), GRACE).await.unwrap();
         for _ in 0..100 {
             let ran = session.run(&["idle".to_owned()], ready(())).await.unwrap();
             assert!(matches!(ran, Ran::Exited { code: 0, .. }), "{ran:?}");
