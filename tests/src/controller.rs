@@ -9,7 +9,11 @@ use kube::{
 };
 use tokio::process::Command;
 
-use crate::{cluster, gss::identity, wait};
+use crate::{
+    cluster,
+    gss::{container_statuses, identity},
+    wait,
+};
 
 /// Namespace of the installation, as `tests/install` makes it.
 pub const NAMESPACE: &str = "gamewarden-system";
@@ -132,14 +136,12 @@ impl Drop for Stopped {
 }
 
 pub(crate) fn container(pod: &Pod) -> Option<&str> {
-    let mut statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-    statuses.find_map(|s| s.container_id.as_deref())
+    container_statuses(pod).find_map(|s| s.container_id.as_deref())
 }
 
 /// The exit code of this run of the container, once it has one.
 fn ended(pod: &Pod, container: &str) -> Option<i32> {
-    let statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
-    let states = statuses.flat_map(|s| [&s.state, &s.last_state]).flatten();
+    let states = container_statuses(pod).flat_map(|s| [&s.state, &s.last_state]).flatten();
     let mut ended = states.filter_map(|state| state.terminated.as_ref());
     ended.find(|t| t.container_id.as_deref() == Some(container)).map(|t| t.exit_code)
 }

@@ -7,7 +7,7 @@ use gamewarden_api::{
     GameServer, GameServerSet,
     types::{GameServerState, IntOrString},
 };
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -196,15 +196,19 @@ impl<'a> Gss<'a> {
     }
 }
 
+/// What the kubelet says of the pod's containers, apart from those of its start.
+pub fn container_statuses(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
+    pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten())
+}
+
 /// What tells the pod from another of its name.
 ///
 /// # Errors
 /// It has no uid.
 pub fn identity(pod: &Pod) -> Result<Identity> {
-    let statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
     Ok(Identity {
         uid: pod.metadata.uid.clone().context("a pod has a uid")?,
-        restarts: statuses.map(|s| s.restart_count).sum(),
+        restarts: container_statuses(pod).map(|s| s.restart_count).sum(),
     })
 }
 

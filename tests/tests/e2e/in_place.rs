@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use gamewarden_api::types::GameServerState;
-use gamewarden_tests::{Gss, Manifest, Namespace, gss::condition, in_namespace, wait};
+use gamewarden_tests::{
+    Gss, Manifest, Namespace,
+    gss::{condition, container_statuses},
+    in_namespace, wait,
+};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -95,7 +99,7 @@ async fn a_new_image_restarts_its_container_and_nothing_else() -> Result<()> {
         // An image that is not there keeps it Updating, until the next template mends it.
         set.patch(json!({"spec": containers("none", "idle")})).await?;
         wait::one(&set.pods(), "game-0", "its image cannot be pulled", |pod: &Pod| {
-            let statuses = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+            let statuses = container_statuses(pod);
             let mut waiting = statuses.filter_map(|s| s.state.as_ref()?.waiting.as_ref()?.reason.as_deref());
             waiting.any(|reason| reason == "ImagePullBackOff" || reason == "ErrImagePull")
         })

@@ -1,7 +1,11 @@
 //! A container that ends is restarted in place, and what that says of the server.
 
 use anyhow::Result;
-use gamewarden_tests::{Gss, Manifest, Namespace, gss::condition, in_namespace, wait};
+use gamewarden_tests::{
+    Gss, Manifest, Namespace,
+    gss::{condition, container_statuses},
+    in_namespace, wait,
+};
 use k8s_openapi::api::core::v1::ContainerStatus;
 use serde_json::json;
 
@@ -17,7 +21,7 @@ async fn end_container(namespace: &Namespace) {
 /// Wait until what the kubelet says of the only container is as wished.
 async fn container(set: &Gss<'_>, what: &str, wished: impl Fn(&ContainerStatus) -> bool) -> Result<()> {
     wait::one(&set.pods(), "game-0", &format!("its container {what}"), |pod| {
-        pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten()).any(&wished)
+        container_statuses(pod).any(&wished)
     })
     .await?;
     Ok(())
