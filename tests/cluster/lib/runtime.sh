@@ -21,13 +21,8 @@ choose_runtime() {
 
 # It is the one that runs from now on, for all who ask (see common.sh). Nothing runs when this is called.
 note_runtime() {
-  local name path
   rm -f "$BIN"/{crio,pinns}
-  [ "$RUNTIME" = crio ] || return 0
-  for name in crio pinns; do
-    path=$(command -v "$name")
-    cp "$path" "$BIN/$name"
-  done
+  [ "$RUNTIME" != crio ] || cp "$(command -v crio)" "$(command -v pinns)" "$BIN/"
 }
 
 # Where it listens, in a node.
